@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The accelerator: all blocks, joined."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from ..config import AcceleratorConfig
+from .array import MacArray
+from .control import ControlRegisters
+from .drain import Drain
+from .fetch import Fetch
+from .interfaces import SETUP_LAYOUT, ControlSignature, ExternalSignature
+from .loader import RingLoader
+from .ram import RowRam
+from .requantize import Requantizer
+from .scratchpad import Scratchpad
+from .sequencer import Sequencer
+from .store import Fill, Store
+from .weights import WeightSelect
+
+
+class Accelerator(wiring.Component):
+    """Runs programs of ``celosia_hw.isa`` as docs/architecture.md defines.
+
+    ``control`` is for a host or the front end of its link, ``external`` for a memory of weights
+    that do not fit on chip (tie ``units.valid`` low without one).
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        super().__init__(
+            {"control": In(ControlSignature()), "external": Out(ExternalSignature())}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self.config
+        chunks = config.parameter_units * config.requantize_lanes
+
+        m.submodules.control = control = ControlRegisters(config)
+        core = Module()
+        m.submodules.core = ResetInserter(control.reset)(core)
+        core.submodules.sequencer = sequencer = Sequencer(config)
+        core.submodules.scratchpad = scratchpad = Scratchpad(config, readers=5)
+        core.submodules.fetch = fetch = Fetch(config)
+        core.submodules.weights = weights = WeightSelect(config)
+        core.submodules.array = array = MacArray(config)
+        core.submodules.drain = drain = Drain(config)
+        core.submodules.requantizer = requantizer = Requantizer(config)
+        core.submodules.store = store = Store(config)
+        core.submodules.fill = fill = Fill(config)
+        core.submodules.weight_ram = weight_ram = RowRam(
+            depth=config.weight_depth, chunks=config.weight_chunks
+        )
+        core.submodules.parameter_ram = parameter_ram = RowRam(
+            depth=config.parameter_depth, chunks=chunks
+        )
+        core.submodules.weight_loader = weight_loader = RingLoader(
+            config,
+            depth=config.weight_depth,
+            chunks=config.weight_chunks,
+            free_limit=1,
+            external=True,
+        )
+        core.submodules.parameter_loader = parameter_loader = RingLoader(
+            config,
+            depth=config.parameter_depth,
+            chunks=chunks,
+            free_limit=drain.free_limit,
+            external=False,
+        )
+
+        # Host and sequencer.
+        connect(m, flipped(self.control), control.port)
+        connect(m, flipped(self.external), weight_loader.external)
+        m.d.comb += [
+            control.state.eq(sequencer.state),
+            control.cycles.eq(sequencer.cycles),
+            sequencer.start.eq(control.start),
+            sequencer.resume.eq(control.resume),
+            sequencer.address.eq(control.address),
+            sequencer.breakpoint.eq(control.breakpoint),
+            weight_loader.host_row.eq(control.row),
+            weight_loader.host_set.eq(control.row_set),
+            parameter_loader.host_row.eq(control.row),
+            parameter_loader.host_set.eq(control.row_set),
+        ]
+        connect(m, control.weights, weight_loader.host)
+        connect(m, control.parameters, parameter_loader.host)
+
+        # Readers of the scratchpad, the most urgent first.
+        readers = (
+            drain.residual,
+            sequencer.read,
+            parameter_loader.read,
+            weight_loader.read,
+            control.read,
+        )
+        for index, reader in enumerate(readers):
+            connect(m, reader, scratchpad.reads[index])
+        connect(m, fetch.memory, scratchpad.fetch)
+
+        # Writers: never two at once, but in this order if they were.
+        writers = (store.o, fill.o, sequencer.profile, control.write)
+        m.d.comb += scratchpad.write.valid.eq(0)
+        free = Signal(len(writers) + 1)
+        m.d.comb += free[0].eq(1)
+        for index, writer in enumerate(writers):
+            m.d.comb += [
+                writer.ready.eq(free[index] & scratchpad.write.ready),
+                free[index + 1].eq(free[index] & ~writer.valid),
+            ]
+            with m.If(free[index] & writer.valid):
+                m.d.comb += [
+                    scratchpad.write.valid.eq(1),
+                    scratchpad.write.payload.eq(writer.payload),
+                ]
+
+        # Layers.
+        instruction = sequencer.instruction
+        setup = SETUP_LAYOUT(instruction.as_value())
+        m.d.comb += [
+            weight_loader.start.eq(sequencer.setup),
+            weight_loader.list.eq(setup.weight_list),
+            parameter_loader.start.eq(sequencer.setup),
+            parameter_loader.list.eq(setup.parameter_list),
+        ]
+        m.d.comb += [
+            weight_loader.source.eq(setup.weight_source),
+            parameter_loader.source.eq(setup.parameter_source),
+            weight_loader.freed.eq(weights.freed),
+            weights.level.eq(weight_loader.level),
+            parameter_loader.freed.eq(drain.freed),
+            drain.level.eq(parameter_loader.level),
+            weight_ram.row.eq(weights.row),
+            weight_ram.enable.eq(weights.enable),
+            parameter_ram.row.eq(drain.row),
+            parameter_ram.enable.eq(drain.enable),
+            array.weights.eq(weight_ram.data),
+            array.opcode.eq(instruction.opcode),
+            requantizer.parameters.eq(parameter_ram.data),
+            requantizer.table_enable.eq(sequencer.table_enable),
+            requantizer.table_row.eq(sequencer.table_row),
+            requantizer.table_data.eq(sequencer.table_data),
+            fill.start.eq(sequencer.fill),
+            store.flush.eq(sequencer.flush),
+            sequencer.working.eq(drain.busy | requantizer.busy | fill.busy),
+            sequencer.storing.eq(store.busy),
+        ]
+        for unit in (fetch, weights, drain):
+            m.d.comb += [unit.instruction.eq(instruction), unit.start.eq(sequencer.compute)]
+        for unit in (requantizer, fill):
+            m.d.comb += unit.instruction.eq(instruction)
+        connect(m, weight_loader.ram, weight_ram.write)
+        connect(m, parameter_loader.ram, parameter_ram.write)
+        connect(m, fetch.o, weights.i)
+        connect(m, weights.o, array.i)
+        connect(m, array.o, drain.i)
+        connect(m, drain.o, requantizer.i)
+        connect(m, requantizer.o, store.i)
+        return m

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The registers behind the control port, and the host's way to the memories."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config import AcceleratorConfig
+from ..isa import ADDRESS_BITS, IDENT_VALUE, Control, Error, Register, Space
+from .interfaces import ControlSignature, ReadSignature, write_layout
+from .sequencer import STATE_LAYOUT
+
+
+class ControlRegisters(wiring.Component):
+    """Registers as ``isa.Register`` lists them.
+
+    An access takes one cycle, a read of the scratchpad a few more. ``reset`` is high for a cycle to
+    stop a run: on request, or when the watchdog finds that it takes too long (the state
+    at that moment stays readable). Memory accesses while a run is busy are refused: they
+    change nothing, read as zero, and leave Error.ACCESS in STATUS.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "port": In(ControlSignature()),
+                "state": In(STATE_LAYOUT),
+                "cycles": In(32),
+                "start": Out(1),
+                "resume": Out(1),
+                "reset": Out(1),
+                "address": Out(ADDRESS_BITS),
+                "breakpoint": Out(16),
+                "read": Out(ReadSignature(config)),
+                "write": Out(stream.Signature(write_layout(config))),
+                "weights": Out(stream.Signature(32)),
+                "parameters": Out(stream.Signature(32)),
+                "row_set": Out(1),
+                "row": Out(16),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        port = self.port
+        shift = self.config.word_bytes.bit_length() - 1
+        units = self.config.word_bytes // 4
+
+        address = Signal(28)
+        space = Signal(4)
+        watchdog = Signal(32)
+        error = Signal(Error)
+        stopped_at = Signal(16)
+        stopped = Signal()
+        pending = Signal()
+        status = Signal(32)
+
+        m.d.comb += [
+            status[0].eq(self.state.busy),
+            status[1].eq(self.state.done),
+            status[2].eq(self.state.paused),
+            status[4:8].eq(Mux(self.state.error != 0, self.state.error, error)),
+            status[16:32].eq(Mux(stopped, stopped_at, self.state.index)),
+            self.write.p.word.eq(address[shift:]),
+            self.write.p.data.eq(port.write_data.replicate(units)),
+            self.write.p.enable.eq(
+                (0xF << (address[2:shift] << 2)) if units > 1 else 0xF
+            ),
+            self.read.request.payload.eq(address[shift:]),
+            self.weights.payload.eq(port.write_data),
+            self.parameters.payload.eq(port.write_data),
+            self.row.eq(address),
+        ]
+        # The row takes effect in the cycle after the address was written.
+        m.d.sync += self.row_set.eq(0)
+
+        def command(bit: Control) -> object:
+            return (
+                port.valid & port.write & (port.address == Register.CONTROL) & port.write_data[bit]
+            )
+
+        expired = self.state.busy & (watchdog != 0) & (self.cycles >= watchdog)
+        m.d.comb += [
+            self.start.eq(command(Control.START) & ~self.state.busy),
+            self.resume.eq(command(Control.CONTINUE) & ~self.state.busy),
+            self.reset.eq(command(Control.RESET) | expired),
+        ]
+        with m.If(self.start):
+            m.d.sync += [error.eq(Error.NONE), stopped.eq(0)]
+        with m.If((command(Control.START) | command(Control.CONTINUE)) & self.state.busy):
+            m.d.sync += error.eq(Error.ACCESS)
+        with m.If(expired):
+            m.d.sync += [
+                error.eq(Error.WATCHDOG),
+                stopped.eq(1),
+                stopped_at.eq(self.state.index),
+            ]
+        with m.If(command(Control.RESET)):
+            m.d.sync += [error.eq(Error.NONE), stopped.eq(0), pending.eq(0)]
+
+        with m.If(port.valid):
+            m.d.comb += port.ready.eq(1)
+            with m.Switch(port.address):
+                with m.Case(Register.IDENT):
+                    m.d.comb += port.read_data.eq(IDENT_VALUE)
+                with m.Case(Register.CONFIG):
+                    m.d.comb += port.read_data.eq(self.config.fingerprint)
+                with m.Case(Register.STATUS):
+                    m.d.comb += port.read_data.eq(status)
+                with m.Case(Register.ADDRESS):
+                    m.d.comb += [port.read_data[:28].eq(address), port.read_data[28:].eq(space)]
+                    with m.If(port.write):
+                        m.d.sync += [
+                            address.eq(port.write_data[:28]),
+                            space.eq(port.write_data[28:]),
+                            self.row_set.eq(1),
+                        ]
+                with m.Case(Register.START):
+                    m.d.comb += port.read_data.eq(self.address)
+                    with m.If(port.write):
+                        m.d.sync += self.address.eq(port.write_data)
+                with m.Case(Register.CYCLES):
+                    m.d.comb += port.read_data.eq(self.cycles)
+                with m.Case(Register.WATCHDOG):
+                    m.d.comb += port.read_data.eq(watchdog)
+                    with m.If(port.write):
+                        m.d.sync += watchdog.eq(port.write_data)
+                with m.Case(Register.BREAKPOINT):
+                    m.d.comb += port.read_data.eq(self.breakpoint)
+                    with m.If(port.write):
+                        m.d.sync += self.breakpoint.eq(port.write_data)
+                with m.Case(Register.DATA):
+                    with m.If(self.state.busy):
+                        m.d.sync += error.eq(Error.ACCESS)
+                    with m.Elif(port.write):
+                        with m.Switch(space):
+                            with m.Case(Space.SCRATCH):
+                                m.d.comb += [
+                                    self.write.valid.eq(1),
+                                    port.ready.eq(self.write.ready),
+                                ]
+                                with m.If(port.ready):
+                                    m.d.sync += address.eq(address + 4)
+                            with m.Case(Space.WEIGHTS):
+                                m.d.comb += [
+                                    self.weights.valid.eq(~self.row_set),
+                                    port.ready.eq(self.weights.ready & ~self.row_set),
+                                ]
+                            with m.Case(Space.PARAMETERS):
+                                m.d.comb += [
+                                    self.parameters.valid.eq(~self.row_set),
+                                    port.ready.eq(self.parameters.ready & ~self.row_set),
+                                ]
+                    with m.Elif(space == Space.SCRATCH):
+                        m.d.comb += [
+                            self.read.request.valid.eq(~pending),
+                            port.ready.eq(self.read.valid),
+                            port.read_data.eq(
+                                self.read.data.word_select(address[2:shift], 32)
+                                if units > 1
+                                else self.read.data
+                            ),
+                        ]
+                        with m.If(self.read.request.valid & self.read.request.ready):
+                            m.d.sync += pending.eq(1)
+                        with m.If(self.read.valid):
+                            m.d.sync += [pending.eq(0), address.eq(address + 4)]
+        return m

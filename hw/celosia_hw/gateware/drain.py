@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Takes results from the array and hands them to the requantizer, a few at a time."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config import AcceleratorConfig
+from ..isa import ADDRESS_BITS, Opcode
+from .interfaces import COMPUTE_LAYOUT, ReadSignature
+
+#: Loops over the emissions, from the innermost on: count field, stride field.
+LOOPS = (("positions", "out_position"), ("lines", "out_line"), ("groups", "out_group"))
+
+
+def beat_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """Up to ``requantize_lanes`` results on their way through the requantizer."""
+    lanes = config.requantize_lanes
+    return data.StructLayout(
+        {
+            "values": data.ArrayLayout(signed(config.accumulator_bits), lanes),
+            "residual": data.ArrayLayout(8, lanes),
+            "address": ADDRESS_BITS,
+            "count": range(lanes + 1),
+        }
+    )
+
+
+class Drain(wiring.Component):
+    """Holds one emission and sends it in beats of ``requantize_lanes`` values.
+
+    Knows where each emission is stored, which row of the parameter memory each beat needs (on
+    ``row`` with ``enable``; a ring's ``level`` and ``freed`` are counted in rows), and reads the
+    residual word of an emission while the one before is being sent. A beat leaves in each
+    cycle in which ``o.ready`` is high, in every second one if results pass the requantizer twice.
+    ``busy`` from ``start`` until the last beat has left.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        self.result_layout = data.ArrayLayout(signed(config.accumulator_bits), config.group_bytes)
+        depth = config.parameter_depth
+        self.free_limit = config.group_bytes // config.requantize_lanes
+        super().__init__(
+            {
+                "instruction": In(COMPUTE_LAYOUT),
+                "start": In(1),
+                "busy": Out(1),
+                "i": In(stream.Signature(self.result_layout)),
+                "o": Out(stream.Signature(beat_layout(config))),
+                "row": Out(range(depth)),
+                "enable": Out(1),
+                "level": In(range(depth + 1)),
+                "freed": Out(range(self.free_limit + 1)),
+                "residual": Out(ReadSignature(config)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self.config
+        instruction = self.instruction
+        lanes = config.requantize_lanes
+        depth = config.parameter_depth
+        is_conv = instruction.opcode == Opcode.CONV
+        whole = Mux(is_conv, config.output_channels, config.input_channels)
+
+        # Where the next emission goes.
+        counters = [Signal(12, name=f"{count}_left") for count, _ in LOOPS]
+        bases = [Signal(ADDRESS_BITS, name=f"{stride}_base") for _, stride in LOOPS]
+        emissions = [instruction.positions - instruction.skip, instruction.lines, instruction.groups]
+        lasts = [counter == 0 for counter in counters]
+        load = Signal()
+        step = Signal(ADDRESS_BITS)
+        advances = [~lasts[0], lasts[0] & ~lasts[1], lasts[0] & lasts[1] & ~lasts[2]]
+        for index, (_, stride) in enumerate(LOOPS):
+            with m.If(advances[index]):
+                m.d.comb += step.eq(bases[index] + instruction[stride])
+        with m.If(load):
+            for index in range(len(LOOPS)):
+                with m.If(advances[index]):
+                    for inner in range(index + 1):
+                        m.d.sync += bases[inner].eq(step)
+                    m.d.sync += counters[index].eq(counters[index] - 1)
+                    for inner in range(index):
+                        m.d.sync += counters[inner].eq(emissions[inner])
+        group_end = lasts[0] & lasts[1]
+        final = group_end & lasts[2]
+
+        # The residual word of the next emission.
+        wanted = Signal()
+        arrived = Signal()
+        next_residual = Signal(8 * config.word_bytes)
+        shift = config.word_bytes.bit_length() - 1
+        residual_address = Signal(ADDRESS_BITS)
+        m.d.comb += [
+            residual_address.eq(bases[0] + instruction.residual_delta),
+            self.residual.request.payload.eq(residual_address[shift:]),
+            self.residual.request.valid.eq(wanted),
+        ]
+        with m.If(wanted & self.residual.request.ready):
+            m.d.sync += wanted.eq(0)
+        with m.If(self.residual.valid):
+            m.d.sync += [next_residual.eq(self.residual.data), arrived.eq(1)]
+        with m.If(load & instruction.residual):
+            m.d.sync += [arrived.eq(0), wanted.eq(~final)]
+
+        # The emission at hand.
+        values = Signal(self.result_layout)
+        residual = Signal(8 * config.word_bytes)
+        full = Signal()
+        left = Signal(range(config.group_bytes + 1))  # values to be sent
+        beat = Signal(range(self.free_limit + 1))
+        address = Signal(ADDRESS_BITS)
+        base_row = Signal(range(depth))
+        row = Signal(range(depth))
+        ends_group = Signal()
+        ends_all = Signal()
+        # Alternate cycles belong to second passes.
+        second = Signal()
+        with m.If(self.o.ready):
+            m.d.sync += second.eq(~second & instruction.second_pass)
+
+        waits = instruction.parameters_ring & (
+            self.level <= Mux(instruction.parameters_uniform, 0, beat)
+        )
+        sends = Signal()
+        last_beat = left <= lanes
+        m.d.comb += [
+            self.o.valid.eq(full & ~waits & ~second),
+            sends.eq(self.o.valid & self.o.ready),
+            self.i.ready.eq((~full | (sends & last_beat)) & (arrived | ~instruction.residual)),
+            load.eq(self.i.valid & self.i.ready),
+            self.o.p.address.eq(address),
+            self.o.p.count.eq(Mux(last_beat, left, lanes)),
+            self.row.eq(row),
+            self.enable.eq(sends),
+        ]
+        for lane in range(lanes):
+            m.d.comb += [
+                self.o.p.values[lane].eq(values[lane]),
+                self.o.p.residual[lane].eq(residual[8 * lane : 8 * lane + 8]),
+            ]
+
+        def advanced(value: Signal, by: object) -> object:
+            total = value + by
+            return Mux(total >= depth, total - depth, total)
+
+        rows = whole // lanes
+        with m.If(sends):
+            m.d.sync += [
+                full.eq(0),
+                left.eq(left - lanes),
+                beat.eq(beat + 1),
+                address.eq(address + lanes),
+                residual.eq(residual >> 8 * lanes),
+            ]
+            for index in range(config.group_bytes - lanes):
+                m.d.sync += values[index].eq(values[index + lanes])
+            with m.If(~instruction.parameters_uniform):
+                m.d.sync += row.eq(Mux(row == depth - 1, 0, row + 1))
+            with m.If(~last_beat):
+                m.d.sync += full.eq(1)
+            with m.Else():
+                m.d.sync += row.eq(base_row)
+                with m.If(ends_all):
+                    m.d.sync += self.busy.eq(0)
+                with m.If(instruction.parameters_uniform):
+                    m.d.comb += self.freed.eq(ends_all & instruction.parameters_ring)
+                with m.Elif(ends_group):
+                    m.d.sync += [base_row.eq(advanced(base_row, rows))]
+                    m.d.sync += [row.eq(advanced(base_row, rows))]
+                    m.d.comb += self.freed.eq(Mux(instruction.parameters_ring, rows, 0))
+        with m.If(load):
+            m.d.sync += [
+                values.eq(self.i.p),
+                residual.eq(next_residual >> (residual_address[:shift] << 3)),
+                full.eq(1),
+                left.eq(Mux(lasts[2], instruction.tail + 1, whole)),
+                beat.eq(0),
+                address.eq(bases[0]),
+                ends_group.eq(group_end),
+                ends_all.eq(final),
+            ]
+        with m.If(self.start):
+            m.d.sync += [
+                self.busy.eq(1),
+                wanted.eq(instruction.residual),
+                arrived.eq(0),
+                base_row.eq(instruction.parameter_base),
+                row.eq(instruction.parameter_base),
+            ]
+            m.d.sync += [base.eq(instruction.out_base) for base in bases]
+            for counter, count in zip(counters, emissions, strict=True):
+                m.d.sync += counter.eq(count)
+        return m

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The loop nest that reads activations."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config import AcceleratorConfig
+from ..isa import ADDRESS_BITS, Opcode
+from .interfaces import COMPUTE_LAYOUT, TAP_LAYOUT, fetch_signature
+from .queue import Queue
+
+#: Loops from the innermost on: count field, stride field.
+LOOPS = (
+    ("taps_c", "in_c"),
+    ("taps_kx", "in_kx"),
+    ("taps_ky", "in_ky"),
+    ("positions", "in_position"),
+    ("lines", "in_line"),
+    ("groups", "in_group"),
+)
+
+
+class Fetch(wiring.Component):
+    """Runs an instruction's six loops from ``start`` on, one tap a cycle at most.
+
+    Sends each tap's activations (``input_channels`` bytes) with what the array must know of it;
+    ``busy`` is high until the last tap has been sent. Three cycles (single-port scratchpad) or four
+    from a request to its tap.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        self.tap_layout = data.StructLayout({"tag": TAP_LAYOUT, "data": 8 * config.input_channels})
+        super().__init__(
+            {
+                "instruction": In(COMPUTE_LAYOUT),
+                "start": In(1),
+                "busy": Out(1),
+                "memory": Out(fetch_signature(config)),
+                "o": Out(stream.Signature(self.tap_layout)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        instruction = self.instruction
+        depth = 4 if self.config.scratch_single_port else 5
+        m.submodules.taps = taps = Queue(self.tap_layout, depth=depth)
+
+        running = Signal()
+        room = Signal(range(depth + 1), init=depth)
+        request = self.memory.request
+        granted = Signal()
+        popped = Signal()
+        m.d.comb += [
+            request.valid.eq(running & (room != 0)),
+            granted.eq(request.valid & request.ready),
+            popped.eq(self.o.valid & self.o.ready),
+            self.busy.eq(running | (room != depth)),
+            taps.i.payload.tag.eq(self.memory.tag),
+            taps.i.payload.data.eq(self.memory.data),
+            taps.i.valid.eq(self.memory.valid),
+            self.o.payload.eq(taps.o.payload),
+            self.o.valid.eq(taps.o.valid),
+            taps.o.ready.eq(self.o.ready),
+        ]
+        m.d.sync += room.eq(room + popped - granted)
+
+        counters = []
+        bases = []
+        lasts = []
+        for count, stride in LOOPS:
+            counter = Signal(len(instruction[count]), name=f"{count}_left")
+            base = Signal(ADDRESS_BITS, name=f"{stride}_base")
+            last = Signal(name=f"{count}_last")
+            m.d.comb += last.eq(counter == 0)
+            counters.append(counter)
+            bases.append(base)
+            lasts.append(last)
+
+        # The innermost loop that is not at its end goes on; all loops inside it start over.
+        step = Signal(ADDRESS_BITS)
+        advances = []
+        inner_last = 1
+        for last in lasts:
+            advances.append(inner_last & ~last)
+            inner_last = inner_last & last
+        for index, (_, stride) in enumerate(LOOPS):
+            with m.If(advances[index]):
+                m.d.comb += step.eq(bases[index] + instruction[stride])
+        with m.If(granted):
+            for index, (count, _) in enumerate(LOOPS):
+                with m.If(advances[index]):
+                    for inner in range(index + 1):
+                        m.d.sync += bases[inner].eq(step)
+                    m.d.sync += counters[index].eq(counters[index] - 1)
+                    for inner in range(index):
+                        m.d.sync += counters[inner].eq(instruction[LOOPS[inner][0]])
+            with m.If(inner_last):
+                m.d.sync += running.eq(0)
+
+        # Flags of the tap at hand.
+        first = Signal(init=1)
+        line_start = Signal(init=1)
+        skipped = Signal(4)
+        tap_last = lasts[0] & lasts[1] & lasts[2]
+        position_last = lasts[3]
+        group_end = lasts[3] & lasts[4]
+        free = group_end & instruction.weights_ring & (~instruction.weights_shared | lasts[5])
+        is_chain = instruction.opcode == Opcode.CHAIN
+        m.d.comb += [
+            request.p.address.eq(bases[0]),
+            request.p.tag.first.eq(first),
+            request.p.tag.last.eq(tap_last),
+            request.p.tag.line_start.eq(line_start),
+            request.p.tag.emit.eq(~is_chain | (skipped == instruction.skip)),
+            request.p.tag.advance.eq(group_end & ~instruction.weights_shared),
+            request.p.tag.free.eq(free),
+        ]
+        with m.If(granted):
+            m.d.sync += first.eq(tap_last)
+            with m.If(tap_last):
+                m.d.sync += line_start.eq(position_last)
+                with m.If(position_last):
+                    m.d.sync += skipped.eq(0)
+                with m.Elif(skipped != instruction.skip):
+                    m.d.sync += skipped.eq(skipped + 1)
+
+        with m.If(self.start):
+            m.d.sync += [running.eq(1), first.eq(1), line_start.eq(1), skipped.eq(0)]
+            m.d.sync += [base.eq(instruction.in_base) for base in bases]
+            for counter, (count, _) in zip(counters, LOOPS, strict=True):
+                m.d.sync += counter.eq(instruction[count])
+        return m

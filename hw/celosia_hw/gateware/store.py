@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Merges results into words and stores them; fills borders."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config import AcceleratorConfig
+from ..isa import ADDRESS_BITS
+from .interfaces import COMPUTE_LAYOUT, word_address_bits, write_layout
+from .requantize import output_layout
+
+
+class Store(wiring.Component):
+    """Collects results that fall into the same word; stores the word when another one is due, or
+    when ``flush`` is high. ``busy``: a word is waiting.
+
+    Throughput: one beat a cycle, two cycles for a beat that crosses from word to word.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(output_layout(config))),
+                "o": Out(stream.Signature(write_layout(config))),
+                "flush": In(1),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        width = self.config.word_bytes
+        lanes = self.config.requantize_lanes
+        shift = width.bit_length() - 1
+        lane_bits = lanes.bit_length() - 1
+
+        # Byte b of a word takes value (b - offset) modulo lanes, if it takes any.
+        offset = self.i.p.address[:shift]
+        word = self.i.p.address[shift:]
+        end = offset + self.i.p.count
+        rotated = []
+        for index in range(lanes):
+            if lanes == 1:
+                rotated.append(self.i.p.values[0])
+            else:
+                source = Signal(lane_bits, name=f"source{index}")
+                m.d.comb += source.eq(index - offset[:lane_bits])
+                rotated.append(self.i.p.values.as_value().word_select(source, 8))
+        spread = Cat(*(rotated[b % lanes] for b in range(width)))
+        low = Cat(*((b >= offset) & (b < end) for b in range(width)))
+        high = Cat(*((b + width < end) for b in range(width)))
+
+        held = Signal(write_layout(self.config))
+        second_half = Signal()
+        item_word = Signal(word_address_bits(self.config))
+        enable = Signal(width)
+        crosses = high.any()
+        m.d.comb += [
+            item_word.eq(Mux(second_half, word + 1, word)),
+            enable.eq(Mux(second_half, high, low)),
+            self.busy.eq(held.enable.any()),
+            self.o.p.eq(held),
+        ]
+        other = self.busy & (held.word != item_word)
+        accept = Signal()
+        m.d.comb += [
+            self.o.valid.eq((self.i.valid & other) | (self.flush & self.busy & ~self.i.valid)),
+            accept.eq(self.i.valid & (~other | self.o.ready)),
+            self.i.ready.eq(accept & (second_half | ~crosses)),
+        ]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += held.enable.eq(0)
+        with m.If(accept):
+            m.d.sync += [
+                held.word.eq(item_word),
+                held.enable.eq(Mux(other, 0, held.enable) | enable),
+                second_half.eq(crosses & ~second_half),
+            ]
+            for byte in range(width):
+                with m.If(enable[byte]):
+                    piece = slice(8 * byte, 8 * byte + 8)
+                    m.d.sync += held.data[piece].eq(spread[piece])
+        return m
+
+
+class Fill(wiring.Component):
+    """FILL: stores the zero point into ``positions`` bytes of each of ``lines`` lines.
+
+    One word a cycle; ``busy`` from ``start`` until the last word was stored.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "instruction": In(COMPUTE_LAYOUT),
+                "start": In(1),
+                "busy": Out(1),
+                "o": Out(stream.Signature(write_layout(config))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        width = self.config.word_bytes
+        shift = width.bit_length() - 1
+        instruction = self.instruction
+
+        line = Signal(ADDRESS_BITS)
+        word = Signal(word_address_bits(self.config))
+        begin = Signal(shift)  # first byte of the word that belongs to the line
+        left = Signal(14)  # bytes of the line from the word's begin on, less one
+        lines_left = Signal(12)
+        ends = left < width - begin
+        m.d.comb += [
+            self.o.valid.eq(self.busy),
+            self.o.p.word.eq(word),
+            self.o.p.data.eq(instruction.zero_point.as_unsigned().replicate(width)),
+        ]
+        for byte in range(width):
+            m.d.comb += self.o.p.enable[byte].eq((byte >= begin) & (byte <= begin + left))
+
+        def begin_line(address: Signal) -> list[object]:
+            return [
+                line.eq(address),
+                word.eq(address[shift:]),
+                begin.eq(address[:shift]),
+                left.eq(instruction.positions),
+            ]
+
+        next_line = Signal(ADDRESS_BITS)
+        m.d.comb += next_line.eq(line + instruction.out_line)
+        with m.If(self.busy & self.o.ready):
+            m.d.sync += [word.eq(word + 1), begin.eq(0), left.eq(left - (width - begin))]
+            with m.If(ends):
+                m.d.sync += [*begin_line(next_line), lines_left.eq(lines_left - 1)]
+                with m.If(lines_left == 0):
+                    m.d.sync += self.busy.eq(0)
+        with m.If(self.start):
+            m.d.sync += [
+                *begin_line(instruction.out_base),
+                lines_left.eq(instruction.lines),
+                self.busy.eq(1),
+            ]
+        return m
