@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.hdl import Const, Module, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -105,19 +105,15 @@ class Accelerator(wiring.Component):
 
         # Writers: never two at once, but in this order if they were.
         writers = (store.o, fill.o, sequencer.profile, control.write)
-        m.d.comb += scratchpad.write.valid.eq(0)
-        free = Signal(len(writers) + 1)
-        m.d.comb += free[0].eq(1)
-        for index, writer in enumerate(writers):
-            m.d.comb += [
-                writer.ready.eq(free[index] & scratchpad.write.ready),
-                free[index + 1].eq(free[index] & ~writer.valid),
-            ]
-            with m.If(free[index] & writer.valid):
+        earlier = Const(0, 1)
+        for writer in writers:
+            m.d.comb += writer.ready.eq(~earlier & scratchpad.write.ready)
+            with m.If(~earlier & writer.valid):
                 m.d.comb += [
                     scratchpad.write.valid.eq(1),
                     scratchpad.write.payload.eq(writer.payload),
                 ]
+            earlier = earlier | writer.valid
 
         # Layers.
         instruction = sequencer.instruction

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Drives an accelerator's ports from cocotb.
+
+Inputs change and outputs are sampled away from the rising clock edge, so that results do not
+depend on a simulator's order of events.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, ReadOnly, Timer
+
+from celosia_hw.isa import Control, Register, Space, Status
+
+PERIOD_NS = 10
+
+
+async def idle_cycles(dut: Any, cycles: int) -> None:
+    """Waits from one falling clock edge to the one ``cycles`` (at least 1) later."""
+    await Timer(cycles * PERIOD_NS - PERIOD_NS // 2, "ns")
+    await FallingEdge(dut.clk)
+
+
+class Host:
+    """Registers and memories of an accelerator, as a host sees them through its control port."""
+
+    def __init__(self, dut: Any) -> None:
+        self.dut = dut
+
+    async def reset(self) -> None:
+        """Starts the clock and resets the design."""
+        dut = self.dut
+        dut.control__valid.value = 0
+        dut.external__request__ready.value = 0
+        dut.external__units__valid.value = 0
+        dut.rst.value = 1
+        cocotb.start_soon(Clock(dut.clk, PERIOD_NS, "ns").start())
+        for _ in range(3):
+            await FallingEdge(dut.clk)
+        dut.rst.value = 0
+        await FallingEdge(dut.clk)
+
+    async def _access(self, register: Register, write: bool, value: int = 0) -> int:
+        dut = self.dut
+        dut.control__valid.value = 1
+        dut.control__write.value = int(write)
+        dut.control__address.value = int(register)
+        dut.control__write_data.value = value
+        ready = False
+        result = 0
+        while not ready:
+            await ReadOnly()
+            ready = bool(int(dut.control__ready.value))
+            if ready and not write:
+                result = int(dut.control__read_data.value)
+            await FallingEdge(dut.clk)
+        dut.control__valid.value = 0
+        return result
+
+    async def write(self, register: Register, value: int) -> None:
+        await self._access(register, True, value)
+
+    async def read(self, register: Register) -> int:
+        return await self._access(register, False)
+
+    async def write_memory(self, space: Space, address: int, content: bytes) -> None:
+        """Writes bytes, as many as whole 32-bit units need, from ``address`` on."""
+        await self.write(Register.ADDRESS, space << 28 | address)
+        dut = self.dut
+        content += bytes(-len(content) % 4)
+        words = memoryview(content).cast("I")
+        if space != Space.SCRATCH:
+            for word in words:
+                await self.write(Register.DATA, word)
+            return
+        # The scratchpad takes a unit in each cycle while nothing runs.
+        dut.control__valid.value = 1
+        dut.control__write.value = 1
+        dut.control__address.value = int(Register.DATA)
+        data = dut.control__write_data
+        for word in words:
+            data.value = word
+            await FallingEdge(dut.clk)
+        dut.control__valid.value = 0
+
+    async def read_memory(self, address: int, length: int) -> bytes:
+        """``length`` bytes of the scratchpad from ``address`` on."""
+        start = address & ~3
+        end = address + length
+        await self.write(Register.ADDRESS, Space.SCRATCH << 28 | start)
+        content = bytearray()
+        for _ in range(start, end, 4):
+            content += (await self.read(Register.DATA)).to_bytes(4, "little")
+        return bytes(content[address - start : address - start + length])
+
+    async def wait(self, poll_cycles: int = 500, progress: Any = None) -> int:
+        """Waits until nothing runs and returns STATUS."""
+        interval = poll_cycles
+        while True:
+            await idle_cycles(self.dut, interval)
+            status = await self.read(Register.STATUS)
+            if progress is not None:
+                progress(status >> Status.INSTRUCTION, await self.read(Register.CYCLES))
+            if not status >> Status.BUSY & 1:
+                return status
+            interval = min(2 * interval, 20_000)
+
+    async def start(self, address: int, *, watchdog: int = 0, breakpoint_at: int = 0) -> None:
+        await self.write(Register.START, address)
+        await self.write(Register.WATCHDOG, watchdog)
+        await self.write(Register.BREAKPOINT, breakpoint_at)
+        await self.write(Register.CONTROL, 1 << Control.START)
+
+    async def resume(self, *, breakpoint_at: int = 0) -> None:
+        await self.write(Register.BREAKPOINT, breakpoint_at)
+        await self.write(Register.CONTROL, 1 << Control.CONTINUE)
+
+
+class ExternalMemory:
+    """Answers requests at the external port at ``rate`` bytes a cycle, at most 4, after
+    ``latency`` cycles."""
+
+    def __init__(self, dut: Any, content: bytes, *, rate: float, latency: int = 20) -> None:
+        self.dut = dut
+        self.content = content + bytes(-len(content) % 4)
+        self.rate = rate
+        self.latency = latency
+
+    async def run(self) -> None:
+        dut = self.dut
+        while True:
+            dut.external__request__ready.value = 1
+            while True:
+                await ReadOnly()
+                valid = bool(int(dut.external__request__valid.value))
+                request = int(dut.external__request__payload.value) if valid else 0
+                await FallingEdge(dut.clk)
+                if valid:
+                    break
+                # Requests are rare: looking every few cycles is part of the latency.
+                dut.external__request__ready.value = 0
+                await idle_cycles(dut, 8)
+                dut.external__request__ready.value = 1
+            dut.external__request__ready.value = 0
+            address, units = request & 0xFFFFFFFF, request >> 32
+            await idle_cycles(dut, self.latency)
+            await self._send(memoryview(self.content[address : address + 4 * units]).cast("I"))
+
+    async def _send(self, units: memoryview) -> None:
+        dut = self.dut
+        cycles_each = max(4 / self.rate, 1.0)
+        due = 0.0
+        now = 0
+        for unit in units:
+            due += cycles_each
+            if (idle := int(due) - now - 1) > 0:
+                await idle_cycles(dut, idle)
+                now += idle
+            dut.external__units__payload.value = unit
+            dut.external__units__valid.value = 1
+            taken = False
+            while not taken:
+                await ReadOnly()
+                taken = bool(int(dut.external__units__ready.value))
+                await FallingEdge(dut.clk)
+                now += 1
+            dut.external__units__valid.value = 0
+            # Time in which the accelerator had no room is lost.
+            due = max(due, now)

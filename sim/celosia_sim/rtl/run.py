@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Runs jobs on a compiled simulation, in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from cocotb_tools.runner import get_runner
+
+from celosia.errors import ToolError
+
+from .build import TIMESCALE
+from .job import Job, Run
+from .toolchain import verilator_environment
+
+#: Called with the number of the input, the instruction at work, and the cycles so far.
+Progress = Callable[[int, int, int], None]
+
+
+def run_bench(
+    build_directory: Path,
+    *,
+    toplevel: str,
+    module: str,
+    directory: Path,
+    environment: dict[str, str],
+    trace: Path | None = None,
+) -> None:
+    """Runs the cocotb tests of ``module`` on a simulation from ``build``, in ``directory``.
+
+    Raises:
+        ToolError: a test failed, or the simulator did; the message ends with its log's last lines.
+    """
+    log = directory / "simulation.log"
+    logging.getLogger("cocotb").setLevel(logging.WARNING)
+    with verilator_environment(), contextlib.redirect_stdout(io.StringIO()):
+        runner = get_runner("verilator")
+        runner.log.setLevel(logging.CRITICAL)
+        failure: BaseException | None = None
+        results = directory / "results.xml"
+        try:
+            runner.test(
+                test_module=module,
+                hdl_toplevel=toplevel,
+                hdl_toplevel_lang="verilog",
+                build_dir=build_directory,
+                test_dir=directory,
+                results_xml=str(results),
+                timescale=TIMESCALE,
+                extra_env={**environment, "COCOTB_ANSI_OUTPUT": "0"},
+                log_file=log,
+                waves=trace is not None,
+            )
+        except (SystemExit, Exception) as error:
+            failure = error
+    if failure is not None or not results.exists() or "<failure" in results.read_text():
+        tail = "\n".join(log.read_text().splitlines()[-25:]) if log.exists() else str(failure)
+        raise ToolError(f"the simulation of {toplevel} failed:\n{tail}")
+    if trace is not None:
+        shutil.move(directory / "dump.fst", trace)
+
+
+def run_job(
+    build_directory: Path,
+    job: Job,
+    *,
+    toplevel: str = "celosia",
+    trace: Path | None = None,
+    progress: Progress | None = None,
+) -> list[Run]:
+    """Carries out ``job``; one result for each input, fewer if a run ended with an error."""
+    with tempfile.TemporaryDirectory(prefix="celosia-") as name:
+        directory = Path(name)
+        job.save(directory)
+        finished = threading.Event()
+        watcher = threading.Thread(
+            target=_watch, args=(directory / "progress", finished, progress), daemon=True
+        )
+        if progress is not None:
+            watcher.start()
+        try:
+            run_bench(
+                build_directory,
+                toplevel=toplevel,
+                module="celosia_sim.rtl.bench",
+                directory=directory,
+                environment={"CELOSIA_JOB": str(directory)},
+                trace=trace,
+            )
+        finally:
+            finished.set()
+            if progress is not None:
+                watcher.join()
+        return Run.load_all(directory)
+
+
+def _watch(path: Path, finished: threading.Event, progress: Progress | None) -> None:
+    """Passes on the lines that the bench appends to ``path``."""
+    assert progress is not None
+    position = 0
+    while not finished.wait(0.2):
+        if not path.exists():
+            continue
+        with path.open() as file:
+            file.seek(position)
+            for line in file:
+                if not line.endswith("\n"):
+                    break
+                position += len(line)
+                number, instruction, cycles = map(int, line.split())
+                progress(number, instruction, cycles)
