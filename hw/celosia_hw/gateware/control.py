@@ -64,6 +64,7 @@ class ControlRegisters(wiring.Component):
             status[2].eq(self.state.paused),
             status[4:8].eq(Mux(self.state.error != 0, self.state.error, error)),
             status[16:32].eq(Mux(stopped, stopped_at, self.state.index)),
+            self.write.p.urgent.eq(1),
             self.write.p.word.eq(address[shift:]),
             self.write.p.data.eq(port.write_data.replicate(units)),
             self.write.p.enable.eq(

@@ -63,9 +63,11 @@ class ReadSignature(wiring.Signature):
 
 
 def write_layout(config: AcceleratorConfig) -> data.StructLayout:
-    """A scratchpad write: word address, data, and an enable for each byte."""
+    """A scratchpad write: word address, data, an enable for each byte, and whether something
+    waits for it; else it goes when the fetch unit leaves the bank alone."""
     return data.StructLayout(
         {
+            "urgent": 1,
             "word": word_address_bits(config),
             "data": 8 * config.word_bytes,
             "enable": config.word_bytes,

@@ -25,9 +25,10 @@ class Scratchpad(wiring.Component):
     """Even words lie in bank 0, odd words in bank 1, so that a fetch of ``input_channels`` bytes
     from any byte address takes one cycle, and accesses to different banks do not wait.
 
-    In each cycle and bank a write goes first, then a word read that has waited for
-    ``PATIENCE`` cycles, then the fetch, then any other word read; of the word readers the
-    first in ``reads`` wins. With memory that reads and writes at once, a write delays nobody.
+    In each cycle and bank an urgent write goes first, then a word read that has waited for
+    ``PATIENCE`` cycles, then the fetch, then any other write, then any other word read; of the word
+    readers the first in ``reads`` wins. With memory that reads and writes at once, a write
+    waits for nobody and delays nobody.
 
     Word reads are answered after ``read_latency`` cycles, fetches one later.
     """
@@ -76,19 +77,23 @@ class Scratchpad(wiring.Component):
         # Who gets it.
         write = self.write.p
         writes = [self.write.valid & (write.word[0] == bank) for bank in range(2)]
-        taken = [w if single else 0 for w in writes]
+        taken = [w & write.urgent if single else 0 for w in writes]
         read_uses = [read_valid & (read_word[0] == bank) for bank in range(2)]
         fetch_grant = Signal()
         read_grant = Signal()
-        fetch_blocked = [
-            fetch_uses[b] & (taken[b] | (read_uses[b] & urgent)) for b in range(2)
+        urgent_read = [read_uses[b] & urgent & ~taken[b] for b in range(2)]
+        fetch_blocked = [fetch_uses[b] & (taken[b] | urgent_read[b]) for b in range(2)]
+        fetch_wants = [self.fetch.request.valid & fetch_uses[b] for b in range(2)]
+        write_blocked = [
+            writes[b] & ~write.urgent & (urgent_read[b] | fetch_wants[b]) if single else 0
+            for b in range(2)
         ]
         read_blocked = [
-            read_uses[b] & (taken[b] | (self.fetch.request.valid & fetch_uses[b] & ~urgent))
+            read_uses[b] & ~urgent_read[b] & (fetch_wants[b] | (writes[b] if single else 0))
             for b in range(2)
         ]
         m.d.comb += [
-            self.write.ready.eq(1),
+            self.write.ready.eq(~(write_blocked[0] | write_blocked[1])),
             self.fetch.request.ready.eq(~(fetch_blocked[0] | fetch_blocked[1])),
             fetch_grant.eq(self.fetch.request.valid & self.fetch.request.ready),
             read_grant.eq(read_valid & ~(read_blocked[0] | read_blocked[1])),
@@ -100,6 +105,7 @@ class Scratchpad(wiring.Component):
         with m.Elif(~urgent):
             m.d.sync += waited.eq(waited + 1)
 
+        stored = [writes[b] & self.write.ready for b in range(2)]
         bank_data = []
         for bank in range(2):
             memory = Memory(shape=8 * width, depth=rows, init=[])
@@ -109,11 +115,11 @@ class Scratchpad(wiring.Component):
             reads_word = read_grant & read_uses[bank]
             row = Mux(reads_word, read_word[1:], fetch_row[bank])
             if single:
-                row = Mux(writes[bank], write.word[1:], row)
+                row = Mux(stored[bank], write.word[1:], row)
             m.d.comb += [
                 write_port.addr.eq(row if single else write.word[1:]),
                 write_port.data.eq(write.data),
-                write_port.en.eq(Mux(writes[bank], write.enable, 0)),
+                write_port.en.eq(Mux(stored[bank], write.enable, 0)),
                 read_port.addr.eq(row),
                 read_port.en.eq(reads_word | (fetch_grant & fetch_uses[bank])),
             ]

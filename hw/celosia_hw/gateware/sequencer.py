@@ -68,6 +68,7 @@ class Sequencer(wiring.Component):
             self.table_row.eq(units),
             reader.i.p.address.eq(program),
             reader.i.p.units.eq(INSTRUCTION_WORDS),
+            self.profile.p.urgent.eq(1),
             self.profile.p.word.eq(profile[width.bit_length() - 1 :]),
             self.profile.p.data.eq(self.cycles.replicate(width // 4)),
         ]

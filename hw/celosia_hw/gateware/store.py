@@ -14,8 +14,8 @@ from .requantize import output_layout
 
 
 class Store(wiring.Component):
-    """Collects results that fall into the same word; stores the word when another one is due, or
-    when ``flush`` is high. ``busy``: a word is waiting.
+    """Collects results that fall into the same word; stores the word when it is complete, when
+    another one is due, or when ``flush`` is high. ``busy``: a word is waiting.
 
     Throughput: one beat a cycle, two cycles for a beat that crosses from word to word.
     """
@@ -54,7 +54,7 @@ class Store(wiring.Component):
         low = Cat(*((b >= offset) & (b < end) for b in range(width)))
         high = Cat(*((b + width < end) for b in range(width)))
 
-        held = Signal(write_layout(self.config))
+        held = Signal(write_layout(self.config))  # "urgent" is not used
         second_half = Signal()
         item_word = Signal(word_address_bits(self.config))
         enable = Signal(width)
@@ -63,12 +63,15 @@ class Store(wiring.Component):
             item_word.eq(Mux(second_half, word + 1, word)),
             enable.eq(Mux(second_half, high, low)),
             self.busy.eq(held.enable.any()),
-            self.o.p.eq(held),
+            self.o.p.word.eq(held.word),
+            self.o.p.data.eq(held.data),
+            self.o.p.enable.eq(held.enable),
         ]
         other = self.busy & (held.word != item_word)
         accept = Signal()
         m.d.comb += [
-            self.o.valid.eq((self.i.valid & other) | (self.flush & self.busy & ~self.i.valid)),
+            self.o.p.urgent.eq((self.i.valid & other) | (self.flush & ~self.i.valid)),
+            self.o.valid.eq(self.busy & (self.o.p.urgent | held.enable.all())),
             accept.eq(self.i.valid & (~other | self.o.ready)),
             self.i.ready.eq(accept & (second_half | ~crosses)),
         ]
@@ -118,6 +121,7 @@ class Fill(wiring.Component):
         ends = left < width - begin
         m.d.comb += [
             self.o.valid.eq(self.busy),
+            self.o.p.urgent.eq(1),
             self.o.p.word.eq(word),
             self.o.p.data.eq(instruction.zero_point.as_unsigned().replicate(width)),
         ]
