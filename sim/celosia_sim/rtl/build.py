@@ -31,11 +31,12 @@ def cache_directory() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "celosia"
 
 
-def build(verilog: str, *, toplevel: str, trace: bool = False) -> Path:
+def build(verilog: str, *, toplevel: str, trace: str | None = None) -> Path:
     """Compiles ``verilog`` with Verilator and returns the folder of the result.
 
     A folder is named by the content of the source, the options and the tools' versions, so that
-    the same simulation is compiled once. ``trace`` adds what waves need, and costs speed.
+    the same simulation is compiled once. ``trace``, "fst" or "vcd", adds what waves need, at a cost of
+    speed.
 
     Raises:
         ToolError: Verilator is missing or rejects the source.
@@ -43,8 +44,8 @@ def build(verilog: str, *, toplevel: str, trace: bool = False) -> Path:
     options = ["--x-assign", "fast", "--x-initial", "fast", "-O3", "--noassert"]
     options += ["--no-public-flat-rw"]
     options += ["--output-split", "0", "-CFLAGS", "-O1"] + [f"-Wno-{name}" for name in WARNINGS_OFF]
-    if trace:
-        options += ["--trace-fst"]
+    if trace is not None:
+        options += ["--trace-fst" if trace == "fst" else "--trace-vcd"]
     versions = [importlib.metadata.version(name) for name in ("cocotb", "verilator")]
     key = hashlib.sha256("\0".join([verilog, toplevel, *options, *versions]).encode())
     target = cache_directory() / "simulations" / key.hexdigest()[:24]
@@ -74,7 +75,7 @@ def build(verilog: str, *, toplevel: str, trace: bool = False) -> Path:
                     build_dir=target,
                     timescale=TIMESCALE,
                     log_file=log,
-                    waves=trace,
+                    waves=trace is not None,
                 )
             except (SystemExit, Exception) as error:
                 kept = Path(tempfile.gettempdir()) / f"celosia-build-{target.name}.log"

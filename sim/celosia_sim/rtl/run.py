@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import shutil
 import tempfile
 import threading
 from collections.abc import Callable
@@ -56,6 +55,7 @@ def run_bench(
                 timescale=TIMESCALE,
                 extra_env={**environment, "COCOTB_ANSI_OUTPUT": "0"},
                 log_file=log,
+                test_args=["--trace-file", str(trace)] if trace is not None else [],
                 waves=trace is not None,
             )
         except (SystemExit, Exception) as error:
@@ -63,8 +63,6 @@ def run_bench(
     if failure is not None or not results.exists() or "<failure" in results.read_text():
         tail = "\n".join(log.read_text().splitlines()[-25:]) if log.exists() else str(failure)
         raise ToolError(f"the simulation of {toplevel} failed:\n{tail}")
-    if trace is not None:
-        shutil.move(directory / "dump.fst", trace)
 
 
 def run_job(

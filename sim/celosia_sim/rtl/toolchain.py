@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,3 +46,23 @@ def verilator_environment() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def check_trace(trace: Path) -> str:
+    """The format of a waveform file, ``fst`` or ``vcd``, from its name.
+
+    Raises:
+        ToolError: the name tells no format, or the C libraries that FST needs are missing.
+    """
+    kind = trace.suffix.lstrip(".")
+    if kind == "fst":
+        headers = ["-include", "lz4.h", "-include", "zlib.h"]
+        command = ["g++", "-E", *headers, "-x", "c++", os.devnull]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            raise ToolError(
+                f"{trace}: writing FST needs the headers of lz4 and zlib (on Debian: apt install "
+                "liblz4-dev zlib1g-dev); a name that ends with .vcd needs nothing"
+            )
+    elif kind != "vcd":
+        raise ToolError(f"{trace}: a waveform file's name must end with .fst or .vcd")
+    return kind
