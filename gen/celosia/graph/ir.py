@@ -179,12 +179,19 @@ class DepthwiseConv2D(ArrayOp):
 
 @dataclass
 class FullyConnected(ArrayOp):
-    """inputs: [x]; weights int8 (out, in). x is read as (-1, in); the output is (..., out)."""
+    """inputs: [x]; weights int8 (out, in). x is read as (-1, in); the output is (..., out).
+
+    ``per_channel`` tells whether the file has a scale for each output channel. The reference's
+    effective scale differs: (input scale * weight scale) is rounded to float32 before the division
+    by the output scale where there is one scale, and is a double where there are several
+    (``GetQuantizedConvolutionMultipler`` and ``PopulateConvolutionQuantizationParams``).
+    """
 
     weights: npt.NDArray[np.int8]
     bias: npt.NDArray[np.int32]
     weight_scales: tuple[float, ...]
     activation: Activation
+    per_channel: bool = field(default=False, kw_only=True)
 
 
 @dataclass
