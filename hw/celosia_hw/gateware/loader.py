@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from ..config import AcceleratorConfig
 from ..isa import ADDRESS_BITS, Source
 from .interfaces import ExternalSignature, RamWriteSignature, ReadSignature
-from .unit_reader import COUNT_BITS, UnitReader
+from .readers import COUNT_BITS, UnitReader
 
 
 class RingLoader(wiring.Component):

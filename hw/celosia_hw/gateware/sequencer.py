@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from ..config import AcceleratorConfig
 from ..isa import ADDRESS_BITS, INSTRUCTION_BYTES, INSTRUCTION_WORDS, Error, Opcode
 from .interfaces import COMPUTE_LAYOUT, SETUP_LAYOUT, ReadSignature, write_layout
-from .unit_reader import UnitReader
+from .readers import WordReader
 
 #: What a run is doing, as the control port shows it.
 STATE_LAYOUT = data.StructLayout({"busy": 1, "done": 1, "paused": 1, "error": 4, "index": 16})
@@ -54,7 +54,9 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         width = self.config.word_bytes
-        m.submodules.reader = reader = UnitReader(self.config)
+        shift = width.bit_length() - 1
+        unit_bits = shift - 2
+        m.submodules.reader = reader = WordReader(self.config)
         connect(m, flipped(self.read), reader.read)
 
         bits = Signal(32 * INSTRUCTION_WORDS)
@@ -64,15 +66,15 @@ class Sequencer(wiring.Component):
         state = self.state
         m.d.comb += [
             self.instruction.as_value().eq(bits),
-            self.table_data.eq(reader.o.payload),
+            self.table_data.eq(reader.o.payload.word_select(units[:unit_bits], 32)),
             self.table_row.eq(units),
-            reader.i.p.address.eq(program),
-            reader.i.p.units.eq(INSTRUCTION_WORDS),
+            reader.i.p.first.eq(program[shift:]),
+            reader.i.p.words.eq(INSTRUCTION_BYTES // width),
             self.profile.p.urgent.eq(1),
-            self.profile.p.word.eq(profile[width.bit_length() - 1 :]),
+            self.profile.p.word.eq(profile[shift:]),
             self.profile.p.data.eq(self.cycles.replicate(width // 4)),
         ]
-        unit = profile[2 : width.bit_length() - 1]
+        unit = profile[2:shift]
         for index in range(width // 4):
             m.d.comb += self.profile.p.enable[4 * index : 4 * index + 4].eq(
                 Mux(unit == index, 0xF, 0) if width > 4 else 0xF
@@ -101,8 +103,11 @@ class Sequencer(wiring.Component):
             with m.State("RECEIVE"):
                 m.d.comb += reader.o.ready.eq(1)
                 with m.If(reader.o.valid):
-                    m.d.sync += [bits.eq(Cat(bits[32:], reader.o.payload)), units.eq(units + 1)]
-                    with m.If(units == INSTRUCTION_WORDS - 1):
+                    m.d.sync += [
+                        bits.eq(Cat(bits[8 * width :], reader.o.payload)),
+                        units.eq(units + 1),
+                    ]
+                    with m.If(units == INSTRUCTION_BYTES // width - 1):
                         m.next = "DECODE"
             with m.State("DECODE"):
                 m.d.sync += units.eq(0)
@@ -128,13 +133,16 @@ class Sequencer(wiring.Component):
             with m.State("TABLES"):
                 m.d.comb += [
                     reader.i.valid.eq(1),
-                    reader.i.p.address.eq(self.instruction.table_base),
-                    reader.i.p.units.eq(Mux(self.instruction.residual, 512, 256)),
+                    reader.i.p.first.eq(self.instruction.table_base[shift:]),
+                    reader.i.p.words.eq(Mux(self.instruction.residual, 2048, 1024) >> shift),
                 ]
                 with m.If(reader.i.ready):
                     m.next = "FILL_TABLES"
             with m.State("FILL_TABLES"):
-                m.d.comb += [reader.o.ready.eq(1), self.table_enable.eq(reader.o.valid)]
+                m.d.comb += [
+                    reader.o.ready.eq(units[:unit_bits].all() if unit_bits else 1),
+                    self.table_enable.eq(reader.o.valid),
+                ]
                 with m.If(reader.o.valid):
                     m.d.sync += units.eq(units + 1)
                     with m.If(units == Mux(self.instruction.residual, 511, 255)):
