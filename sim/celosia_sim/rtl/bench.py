@@ -28,12 +28,13 @@ async def run_job(dut: Any) -> None:
         await host.write_memory(Space(section.space), section.address, section.content)
 
     runs: list[Run] = []
-    for number, content in enumerate(job.inputs):
+    for number, parts in enumerate(job.inputs):
 
         def progress(instruction: int, cycles: int, number: int = number) -> None:
             report.write(f"{number} {instruction} {cycles}\n")
 
-        await host.write_memory(Space.SCRATCH, job.input_address, content)
+        for address, content in parts:
+            await host.write_memory(Space.SCRATCH, address, content)
         steps: list[list[bytes]] = []
         if job.steps is None:
             await host.start(job.start, watchdog=job.watchdog)

@@ -67,7 +67,14 @@ class Host:
         return await self._access(register, False)
 
     async def write_memory(self, space: Space, address: int, content: bytes) -> None:
-        """Writes bytes, as many as whole 32-bit units need, from ``address`` on."""
+        """Writes bytes from a byte address (scratchpad) or a row (other spaces) on."""
+        if space == Space.SCRATCH:
+            # Units that are written in part keep their other bytes.
+            if before := address % 4:
+                content = await self.read_memory(address - before, before) + content
+                address -= before
+            if after := -len(content) % 4:
+                content += await self.read_memory(address + len(content), after)
         await self.write(Register.ADDRESS, space << 28 | address)
         dut = self.dut
         content += bytes(-len(content) % 4)

@@ -19,7 +19,9 @@ class Section:
 
 @dataclass
 class Job:
-    """Load ``sections``; then for each input: write it, run, read ``reads``.
+    """Load ``sections``; then for each of ``inputs``: write its parts, run, read ``reads``.
+
+    A part of an input is a byte address in the scratchpad and bytes.
 
     ``steps``, if given, pauses behind instruction i and reads ``steps[i]``, (address, length) pairs,
     instead of running through.
@@ -27,8 +29,7 @@ class Job:
 
     sections: list[Section]
     start: int
-    input_address: int
-    inputs: list[bytes]
+    inputs: list[list[tuple[int, bytes]]]
     reads: list[tuple[int, int]]
     watchdog: int = 0
     external: bytes = b""
@@ -44,7 +45,7 @@ class Job:
 
         record = asdict(self)
         record["sections"] = [(s.space, s.address, blob(s.content)) for s in self.sections]
-        record["inputs"] = [blob(content) for content in self.inputs]
+        record["inputs"] = [[(a, blob(c)) for a, c in parts] for parts in self.inputs]
         record["external"] = blob(self.external)
         (directory / "job.json").write_text(json.dumps(record))
         (directory / "job.bin").write_bytes(blobs)
@@ -59,7 +60,7 @@ class Job:
             return blobs[offset : offset + length]
 
         record["sections"] = [Section(s, a, blob(c)) for s, a, c in record["sections"]]
-        record["inputs"] = [blob(place) for place in record["inputs"]]
+        record["inputs"] = [[(a, blob(c)) for a, c in parts] for parts in record["inputs"]]
         record["external"] = blob(record["external"])
         return cls(**record)
 

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Input data of a model: from a file or an array to the int8 tensor that the model defines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from celosia.errors import InputError
+
+
+def load_samples(path: Path | str) -> npt.NDArray[np.generic]:
+    """The array in a ``.npy`` file.
+
+    Raises:
+        InputError: the file is missing, damaged, or holds Python objects.
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+    except OSError as error:
+        reason = error.strerror or "it is not a .npy file or is truncated"
+        raise InputError(f"{path}: cannot be read: {reason}") from None
+    except (ValueError, EOFError) as error:
+        raise InputError(f"{path}: not a readable .npy file: {error}") from None
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path}: holds several arrays (.npz); save one with numpy.save")
+    return array
+
+
+def quantize_samples(
+    samples: npt.NDArray[Any],
+    shape: tuple[int, ...],
+    *,
+    scale: float,
+    zero_point: int,
+    dtype: str = "int8",
+) -> npt.NDArray[np.generic]:
+    """``samples`` as an array of ``dtype`` ("int8" or "uint8") with shape (samples, *shape).
+
+    ``shape`` is the model's input shape with its batch of 1; the samples' axis may replace
+    the batch or come before it. Floating point samples are quantized as the TensorFlow Lite
+    QUANTIZE operator does: round(x / scale) half away from zero, plus zero point, clamped.
+
+    Raises:
+        InputError: shape or type is wrong, or a float is not finite.
+    """
+    if samples.shape[1:] == shape[1:] and samples.ndim == len(shape) and shape[0] == 1:
+        samples = samples[:, np.newaxis]
+    if samples.shape[1:] != shape or samples.ndim == 0:
+        each = "x".join(str(size) for size in shape[1:] if shape)
+        raise InputError(
+            f"the input has the shape {samples.shape}; the model takes (samples, "
+            f"{', '.join(map(str, shape[1:]))}), one sample being {each}"
+        )
+    if len(samples) == 0:
+        raise InputError("the input has no samples")
+    wanted = np.dtype(dtype)
+    if samples.dtype == wanted:
+        return samples
+    if not np.issubdtype(samples.dtype, np.floating):
+        raise InputError(
+            f"the input's elements are {samples.dtype}; the model takes {dtype}, or floating point "
+            "numbers, which are quantized with the model's scale"
+        )
+    if not np.isfinite(samples).all():
+        raise InputError("the input holds values that are not finite")
+    scaled = samples.astype(np.float32) / np.float32(scale)
+    rounded = np.where(scaled < 0, np.ceil(scaled - 0.5), np.floor(scaled + 0.5)).astype(np.float64)
+    limits = np.iinfo(wanted)
+    return np.clip(rounded + zero_point, limits.min, limits.max).astype(wanted)
