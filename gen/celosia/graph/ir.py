@@ -96,9 +96,15 @@ class Padding:
 
 @dataclass(frozen=True)
 class Table:
-    """Replaces the operation's int8 result y by ``values[y + 128]``; ``values`` has 256 int8."""
+    """Replaces the operation's int8 result y by ``values[y + 128]``; ``values`` has 256 int8.
+
+    ``inner`` is the quantization of the result y (the tensor that vanished); None stands for that
+    of the operation's output.
+    """
 
     values: tuple[int, ...]
+    inner: Quantization | None = None
+    inner_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -305,6 +311,13 @@ class Graph:
     def consumers(self, tensor: TensorId) -> list[Op]:
         """The operations that read ``tensor``, in order, residual operands included."""
         return [op for op in self.ops if tensor in operands(op)]
+
+
+def result_quantization(graph: Graph, op: Op) -> Quantization | None:
+    """Quantization of the operation's own result, before its epilogue if it has one."""
+    if isinstance(op, ArrayOp) and op.epilogue is not None and op.epilogue.inner is not None:
+        return op.epilogue.inner
+    return graph.tensors[op.output].quantization
 
 
 def operands(op: Op) -> list[TensorId]:
