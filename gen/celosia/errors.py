@@ -78,3 +78,7 @@ class InputError(CelosiaError):
 
 class ToolError(CelosiaError):
     """A tool that is needed is missing, too old, or failed."""
+
+
+class OutputError(CelosiaError):
+    """A file or folder cannot be written, or is not Celosia's to replace."""
