@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The image: everything that running a model on an accelerator needs, in one file.
+
+Layout, all numbers little-endian and unsigned unless said otherwise:
+
+====== ================================================================
+offset
+====== ================================================================
+0      8 bytes ``CELOSIA`` and a zero
+8      u32 version (1)
+12     u32 length of the file
+16     u32 CRC-32 of all bytes from 20 on
+20     u32 fingerprint of the configuration that it was compiled for
+24     u32 scratchpad address of the first instruction
+28     u32 number of instructions, END included
+32     u32 number of sections
+36     u32 number of inputs
+40     u32 number of outputs
+44     u32 offset of the JSON part
+48     u32 length of the JSON part
+52     u32 scratchpad address of the cycle counters (4 bytes each)
+56     8 zero bytes
+64     sections of 16 bytes: u32 space, address, length, offset in the file
+...    inputs, then outputs, of 72 bytes: u32 address, u32 rank, 6 x u32
+       sizes, 6 x u32 strides in bytes, i32 zero point, f32 scale,
+       u32 bytes an element
+...    data of the sections, each aligned to 4 bytes; the JSON part
+====== ================================================================
+
+A section is to be written to its space before the first run: 0 scratchpad, 1 weight memory, 2
+parameter memory, 3 memory behind the external port. The JSON part holds names, layers and what
+is left to the host; a driver that only runs the model does not need it.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from dataclasses import asdict, dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from celosia.errors import CelosiaError
+from celosia_hw.config import AcceleratorConfig, ConfigError
+
+MAGIC = b"CELOSIA\0"
+VERSION = 1
+MAX_RANK = 6
+#: No image can be larger; checked before anything is allocated.
+MAX_BYTES = 1 << 28
+
+_HEADER = struct.Struct("<8s12I8x")
+_SECTION = struct.Struct("<4I")
+_PORT = struct.Struct(f"<II{MAX_RANK}I{MAX_RANK}IifI")
+_SCRATCH_LIMIT = 1 << 20
+
+
+class ImageError(CelosiaError):
+    """An image file is damaged or belongs to something else."""
+
+
+class ImageSpace(IntEnum):
+    """Where a section goes; the first three are the spaces of the control port."""
+
+    SCRATCH = 0
+    WEIGHTS = 1
+    PARAMETERS = 2
+    EXTERNAL = 3
+
+
+@dataclass(frozen=True)
+class Section:
+    """Bytes to be written to ``address`` of a space before the first run."""
+
+    space: ImageSpace
+    address: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class TensorPort:
+    """An 8-bit tensor in the scratchpad: element (i, j, ...) is the byte at
+    ``address + i*strides[0] + j*strides[1] + ...``. ``tensor`` is its identifier in the graph,
+    ``real = scale * (value - zero_point)``."""
+
+    name: str
+    tensor: int
+    dtype: str
+    shape: tuple[int, ...]
+    address: int
+    strides: tuple[int, ...]
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class InstructionInfo:
+    """``layer`` is an index of ``Image.layers``, -1 for what belongs to none."""
+
+    opcode: str
+    layer: int
+    cycles: int
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """An operation of the graph: instructions ``first`` to ``last``, both included.
+
+    ``index`` is the operator's number in the model file. ``output`` is where its result lies once
+    instruction ``last`` is complete, None if that has no place of its own. ``macs`` are the
+    multiplications that the model asks for, ``cycles`` what the cycle model predicts.
+    """
+
+    name: str
+    op: str
+    index: int
+    macs: int
+    cycles: int
+    first: int
+    last: int
+    output: TensorPort | None
+
+
+@dataclass(frozen=True)
+class HostOp:
+    """An operation that the host does, before (Quantize) or after the run."""
+
+    op: str
+    index: int
+    input: dict[str, Any]
+    output: dict[str, Any]
+    attributes: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """A compiled model. ``graph_inputs`` and ``graph_outputs`` name the tensors of the model file
+    in its order; those that are not among ``inputs`` and ``outputs`` belong to host operations."""
+
+    model: str
+    config: AcceleratorConfig
+    entry: int
+    profile_base: int
+    sections: tuple[Section, ...]
+    inputs: tuple[TensorPort, ...]
+    outputs: tuple[TensorPort, ...]
+    instructions: tuple[InstructionInfo, ...]
+    layers: tuple[LayerInfo, ...]
+    host: tuple[HostOp, ...] = ()
+    graph_inputs: tuple[str, ...] = ()
+    graph_outputs: tuple[str, ...] = ()
+    #: Bytes of each memory in use, for reports.
+    usage: dict[str, int] = field(default_factory=dict)
+    #: Bytes a cycle that the prediction assumes of the external port.
+    external_rate: float = 0.5
+
+    @property
+    def cycles(self) -> int:
+        """Predicted clock cycles of a run."""
+        return sum(info.cycles for info in self.instructions)
+
+    @property
+    def macs(self) -> int:
+        return sum(layer.macs for layer in self.layers)
+
+    def to_bytes(self) -> bytes:
+        """The file's contents."""
+        text = json.dumps(self._description(), separators=(",", ":")).encode()
+        ports = [*self.inputs, *self.outputs]
+        offset = _HEADER.size + _SECTION.size * len(self.sections) + _PORT.size * len(ports)
+        table, body = b"", b""
+        for section in self.sections:
+            position = offset + len(body)
+            table += _SECTION.pack(section.space, section.address, len(section.data), position)
+            body += section.data + bytes(-len(section.data) % 4)
+        table += b"".join(_pack_port(port) for port in ports)
+        total = offset + len(body) + len(text)
+        header = [VERSION, total, 0, self.config.fingerprint, self.entry, len(self.instructions)]
+        header += [len(self.sections), len(self.inputs), len(self.outputs)]
+        header += [offset + len(body), len(text), self.profile_base]
+        data = _HEADER.pack(MAGIC, *header) + table + body + text
+        return data[:16] + zlib.crc32(data[20:]).to_bytes(4, "little") + data[20:]
+
+    def save(self, path: Path | str) -> None:
+        Path(path).write_bytes(self.to_bytes())
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "config": self.config.to_dict(),
+            "inputs": [[port.name, port.tensor, port.dtype] for port in self.inputs],
+            "outputs": [[port.name, port.tensor, port.dtype] for port in self.outputs],
+            "instructions": [[i.opcode, i.layer, i.cycles] for i in self.instructions],
+            "layers": [asdict(layer) for layer in self.layers],
+            "host": [asdict(op) for op in self.host],
+            "graph_inputs": self.graph_inputs,
+            "graph_outputs": self.graph_outputs,
+            "usage": self.usage,
+            "external_rate": self.external_rate,
+        }
+
+    @classmethod
+    def load(cls, path: Path | str, config: AcceleratorConfig | None = None) -> Image:
+        """Reads and checks a file; with ``config``, also that it was compiled for that one.
+
+        Raises:
+            ImageError: the file cannot be read, is truncated or damaged, has another version, or
+                was compiled for another configuration.
+        """
+        try:
+            size = Path(path).stat().st_size
+            if size > MAX_BYTES:
+                raise ImageError(f"{path}: {size} bytes are too many for an image")
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise ImageError(f"{path}: cannot be read: {error.strerror}") from None
+        try:
+            image = cls.from_bytes(data)
+        except ImageError as error:
+            raise ImageError(f"{path}: {error}") from None
+        if config is not None and config.fingerprint != image.config.fingerprint:
+            raise ImageError(
+                f"{path}: the image is for an accelerator with the fingerprint "
+                f"{image.config.fingerprint:#010x}, this one has {config.fingerprint:#010x}; "
+                "generate the model for this configuration"
+            )
+        return image
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Image:
+        """The image that ``to_bytes`` wrote.
+
+        Raises:
+            ImageError: as for ``load``.
+        """
+        if len(data) < _HEADER.size or data[:8] != MAGIC:
+            raise ImageError("not an image of a model; generate it with 'celosia generate'")
+        version, total, crc, fingerprint, entry, count, *rest = _HEADER.unpack_from(data)[1:]
+        sections, inputs, outputs, text_at, text_length, profile_base = rest
+        if version != VERSION:
+            raise ImageError(
+                f"version {version} of the image format is not supported, only {VERSION}; "
+                "generate the image again"
+            )
+        if total != len(data):
+            raise ImageError(f"the file should have {total} bytes but has {len(data)}")
+        if crc != zlib.crc32(data[20:]):
+            raise ImageError("the checksum is wrong, so the file is damaged; generate it again")
+        try:
+            text = json.loads(_part(data, text_at, text_length))
+            config = AcceleratorConfig.from_dict(text["config"])
+            if config.fingerprint != fingerprint:
+                raise ImageError("the fingerprint is not that of the configuration inside")
+            position = _HEADER.size + _SECTION.size * sections
+            ports = []
+            for name, tensor, dtype in [*text["inputs"], *text["outputs"]]:
+                raw = _part(data, position, _PORT.size)
+                ports.append(_unpack_port(raw, str(name), int(tensor), str(dtype)))
+                position += _PORT.size
+            if len(ports) != inputs + outputs or len(text["instructions"]) != count:
+                raise ImageError("header and description disagree")
+            return cls(
+                model=str(text["model"]),
+                config=config,
+                entry=entry,
+                profile_base=profile_base,
+                sections=tuple(_unpack_section(data, i, config) for i in range(sections)),
+                inputs=tuple(ports[:inputs]),
+                outputs=tuple(ports[inputs:]),
+                instructions=tuple(InstructionInfo(*i) for i in text["instructions"]),
+                layers=tuple(_layer(layer) for layer in text["layers"]),
+                host=tuple(HostOp(**op) for op in text["host"]),
+                graph_inputs=tuple(text["graph_inputs"]),
+                graph_outputs=tuple(text["graph_outputs"]),
+                usage=dict(text["usage"]),
+                external_rate=float(text["external_rate"]),
+            )
+        except (KeyError, TypeError, ValueError, ConfigError, struct.error) as error:
+            raise ImageError(f"the description is damaged ({error}); generate it again") from None
+
+
+def _part(data: bytes, offset: int, length: int) -> bytes:
+    if offset + length > len(data):
+        raise ImageError(f"a part of {length} bytes at {offset} lies beyond the end of the file")
+    return data[offset : offset + length]
+
+
+def _unpack_section(data: bytes, index: int, config: AcceleratorConfig) -> Section:
+    raw = _part(data, _HEADER.size + index * _SECTION.size, _SECTION.size)
+    space, address, length, offset = _SECTION.unpack(raw)
+    try:
+        kind = ImageSpace(space)
+    except ValueError:
+        raise ImageError(f"section {index} is for an unknown space {space}") from None
+    capacity = {
+        ImageSpace.SCRATCH: config.scratch_bytes,
+        ImageSpace.WEIGHTS: 4 * config.weight_chunks * config.weight_depth,
+        ImageSpace.PARAMETERS: 4
+        * config.parameter_units
+        * config.requantize_lanes
+        * config.parameter_depth,
+        ImageSpace.EXTERNAL: 1 << 32,
+    }[kind]
+    if address + length > capacity or address % 4 or length % 4:
+        raise ImageError(
+            f"section {index} has {length} bytes at {address}, which {kind.name} cannot hold"
+        )
+    return Section(kind, address, _part(data, offset, length))
+
+
+def _pack_port(port: TensorPort) -> bytes:
+    def six(values: tuple[int, ...]) -> list[int]:
+        return [*values, *[0] * (MAX_RANK - len(values))]
+
+    return _PORT.pack(
+        port.address,
+        len(port.shape),
+        *six(port.shape),
+        *six(port.strides),
+        port.zero_point,
+        port.scale,
+        1,
+    )
+
+
+def _unpack_port(raw: bytes, name: str, tensor: int, dtype: str) -> TensorPort:
+    address, rank, *rest = _PORT.unpack(raw)
+    if rank > MAX_RANK:
+        raise ImageError(f"tensor {name} has {rank} dimensions, at most {MAX_RANK} are possible")
+    shape = tuple(rest[:rank])
+    strides = tuple(rest[MAX_RANK : MAX_RANK + rank])
+    zero_point, scale, element = rest[2 * MAX_RANK :]
+    last = address + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
+    if 0 in shape or last >= _SCRATCH_LIMIT or element != 1:
+        raise ImageError(f"tensor {name} does not lie within the scratchpad")
+    return TensorPort(name, tensor, dtype, shape, address, strides, scale, zero_point)
+
+
+def _layer(values: dict[str, Any]) -> LayerInfo:
+    output = values["output"]
+    if output is not None:
+        lists = {"shape": tuple(output["shape"]), "strides": tuple(output["strides"])}
+        output = TensorPort(**{**output, **lists})
+    return LayerInfo(**{**values, "output": output})

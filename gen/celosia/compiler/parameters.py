@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Parameter entries in the binary form of the parameter memory."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from celosia.compiler.step import Entries, Step
+from celosia.errors import FitError
+from celosia_hw.config import SHIFT_BITS, TIE_BITS, AcceleratorConfig
+from celosia_hw.isa import NO_TIE, Opcode
+
+
+def padded(entries: Entries, count: int) -> Entries:
+    """``entries`` followed by entries for outputs that are not stored, up to ``count``."""
+    missing = count - len(entries)
+
+    def fill(values: np.ndarray, value: int) -> np.ndarray:
+        return np.concatenate([values, np.full(missing, value, dtype=np.int64)])
+
+    return Entries(
+        fill(entries.bias, 0),
+        fill(entries.multiplier, 0),
+        fill(entries.shift, 1),
+        fill(entries.tie, NO_TIE),
+    )
+
+
+def rows(step: Step, config: AcceleratorConfig) -> int:
+    """Rows of the parameter memory that an instruction uses."""
+    if step.uniform:
+        return 1
+    lanes = config.output_channels if step.opcode == Opcode.CONV else config.input_channels
+    return step.groups.count * lanes // config.requantize_lanes
+
+
+def pack(step: Step, config: AcceleratorConfig, layer: str) -> bytes:
+    """The rows of an instruction, in the order in which they are used.
+
+    Raises:
+        FitError: a bias or a multiplier is wider than the configuration allows.
+    """
+    assert step.parameters is not None
+    count = rows(step, config) * config.requantize_lanes
+    if step.uniform:
+        first = step.parameters.slice(0, 1)
+        repeats = [np.repeat(v, count) for v in (first.bias, first.multiplier, first.shift)]
+        values = Entries(*repeats, np.repeat(first.tie, count))
+    else:
+        values = padded(step.parameters, count)
+    _check(values, config, layer)
+    wide = 4 * config.parameter_units
+    bias_mask = (1 << config.accumulator_bits) - 1
+    packed = bytearray()
+    for b, m, s, t in zip(
+        values.bias.tolist(),
+        values.multiplier.tolist(),
+        values.shift.tolist(),
+        values.tie.tolist(),
+        strict=True,
+    ):
+        word = t << SHIFT_BITS | s
+        word = word << config.multiplier_bits | m
+        word = word << config.accumulator_bits | (b & bias_mask)
+        packed += word.to_bytes(wide, "little")
+    return bytes(packed)
+
+
+def _check(values: Entries, config: AcceleratorConfig, layer: str) -> None:
+    assert values.shift.min() >= 1
+    assert values.shift.max() < 1 << SHIFT_BITS
+    assert values.tie.max() < 1 << TIE_BITS
+    multiplier_bits = int(values.multiplier.max()).bit_length()
+    if multiplier_bits > config.multiplier_bits:
+        raise FitError(
+            f"{layer}: its requantization needs a multiplier of {multiplier_bits} bits, the "
+            f"configuration has {config.multiplier_bits}; use multiplier_bits={multiplier_bits}"
+        )
+    half = 1 << config.accumulator_bits - 1
+    if values.bias.min() < -half or values.bias.max() >= half:
+        raise FitError(
+            f"{layer}: a bias does not fit into the configuration's {config.accumulator_bits} "
+            "bits; use a larger accumulator_bits"
+        )
