@@ -15,6 +15,7 @@ from cocotb_tools.runner import Runner, get_runner
 
 from celosia.errors import ToolError
 
+from .objects import kept_objects
 from .toolchain import verilator_environment
 
 #: Amaranth's Verilog relies on Verilog's own width rules, and drives combinational signals from
@@ -47,8 +48,7 @@ def build(verilog: str, *, toplevel: str, trace: str | None = None) -> Path:
     if trace is not None:
         options += ["--trace-fst" if trace == "fst" else "--trace-vcd"]
     versions = [importlib.metadata.version(name) for name in ("cocotb", "verilator")]
-    key = hashlib.sha256("\0".join([verilog, toplevel, *options, *versions]).encode())
-    target = cache_directory() / "simulations" / key.hexdigest()[:24]
+    target = cache_directory() / "simulations" / _digest(verilog, toplevel, *options, *versions)
     if (target / "complete").exists():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,8 @@ def build(verilog: str, *, toplevel: str, trace: str | None = None) -> Path:
         # Only the ports can be seen from outside; the rest is optimized as if nobody looked.
         visible = target / "visible.vlt"
         visible.write_text(f'`verilator_config\npublic_flat_rw -module "{toplevel}" -var "*"\n')
-        with verilator_environment():
+        objects = cache_directory() / "objects" / _digest(*options, *versions)
+        with verilator_environment(), kept_objects(objects):
             runner: Runner = get_runner("verilator")
             log = target / "build.log"
             try:
@@ -87,3 +88,7 @@ def build(verilog: str, *, toplevel: str, trace: str | None = None) -> Path:
                 raise ToolError(f"Verilator failed ({error}); its log is {kept}\n{tail}") from error
         (target / "complete").touch()
     return target
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
