@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The quantized graph: tensors with exact quantization parameters, and typed operations on them.
 
-Every activation is an 8-bit tensor in NHWC order with batch 1, or has fewer dimensions, of which the
-last one is the channel axis. Operations name tensors by integer identifiers; the list of
+Every activation is an 8-bit tensor in NHWC order with batch 1, or has fewer dimensions, of which
+the last one is the channel axis. Operations name tensors by integer identifiers; the list of
 operations is in execution order. An operation means exactly what the TensorFlow Lite operator of
 that name means (int8 specification, reference kernels): nothing is rounded away by importing.
 """
@@ -279,7 +279,7 @@ class Elementwise(ArrayOp):
 
 @dataclass
 class Lookup(ArrayOp):
-    """output = values[input + 128]: an Elementwise (or an Add with a scalar) after table lowering."""
+    """output = values[input + 128]: an Elementwise (or an Add with a scalar) as a table."""
 
     values: tuple[int, ...]
 

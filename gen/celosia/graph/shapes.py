@@ -73,9 +73,7 @@ def _windowed(
     padding: Padding,
 ) -> tuple[int, int]:
     height, width, _ = _image(shape)
-    rows = window_positions(
-        height, window[0], stride[0], dilation[0], padding.top, padding.bottom
-    )
+    rows = window_positions(height, window[0], stride[0], dilation[0], padding.top, padding.bottom)
     columns = window_positions(
         width, window[1], stride[1], dilation[1], padding.left, padding.right
     )
@@ -166,8 +164,7 @@ def _(op: Pad, inputs: Sequence[Shape], declared: Shape) -> Shape:
     if len(op.amounts) != len(inputs[0]):
         raise ShapeError(f"{len(op.amounts)} amounts of padding do not go with {list(inputs[0])}")
     return tuple(
-        size + before + after
-        for size, (before, after) in zip(inputs[0], op.amounts, strict=True)
+        size + before + after for size, (before, after) in zip(inputs[0], op.amounts, strict=True)
     )
 
 
