@@ -115,17 +115,17 @@ def conv_multipliers(
 
 
 def fully_connected_multipliers(
-    input_scale: float, weight_scales: npt.ArrayLike, output_scale: float
+    input_scale: float, weight_scales: npt.ArrayLike, output_scale: float, *, per_channel: bool
 ) -> tuple[Int64Array, Int64Array]:
-    """(multipliers, shifts) of FULLY_CONNECTED, as many as there are weight scales.
+    """(multipliers, shifts) of FULLY_CONNECTED, one for each weight scale given.
 
-    With one weight scale (per-tensor) the kernel multiplies the two input scales in single
-    precision before it goes on in double precision; with more it computes like CONV_2D.
+    Per-channel it computes like CONV_2D. With one scale for all weights (``per_channel`` false)
+    the kernel rounds the product of input and weight scale to single precision before it goes on
+    in double precision.
     """
-    scales = np.asarray(weight_scales, dtype=np.float64)
-    if scales.size > 1:
-        return conv_multipliers(input_scale, scales, output_scale)
-    product = np.float32(input_scale) * scales.astype(np.float32)
+    if per_channel:
+        return conv_multipliers(input_scale, weight_scales, output_scale)
+    product = np.float32(input_scale) * np.asarray(weight_scales, dtype=np.float32)
     return quantize_multiplier(product.astype(np.float64) / np.float64(output_scale))
 
 
