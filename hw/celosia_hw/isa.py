@@ -182,8 +182,8 @@ class Register(IntEnum):
     CONFIG = 1  # read: fingerprint of the configuration
     STATUS = 2  # read: Status fields
     CONTROL = 3  # write: Control bits
-    ADDRESS = 4  # read, write: space in bits 31:28, byte address below, a multiple of 4
-    DATA = 5  # read, write: 32 bits at ADDRESS, which then advances by 4; only while idle
+    ADDRESS = 4  # read, write: space in bits 31:28, byte address (a multiple of 4) or row below
+    DATA = 5  # read, write: 32 bits at ADDRESS, which then advances; only while idle
     START = 6  # read, write: byte address of the first instruction
     CYCLES = 7  # read: clock cycles of the current or the last run
     WATCHDOG = 8  # read, write: cycles after which a run is ended; 0 means never
@@ -194,8 +194,8 @@ IDENT_VALUE = 0x43_45_4C_01  # "CEL", version of the instruction set
 
 
 class Space(IntEnum):
-    """Memories that ADDRESS selects. WEIGHTS and PARAMETERS are written only, in order from
-    the address given, which is a multiple of the row size."""
+    """Memories that ADDRESS selects. WEIGHTS and PARAMETERS are written only: ADDRESS is the row
+    at which the units that follow begin, and does not change."""
 
     SCRATCH = 0
     WEIGHTS = 1
@@ -221,9 +221,9 @@ class Status(IntEnum):
 
 
 class Error(IntEnum):
-    """Why a run ended early (STATUS bits 7:4)."""
+    """What went wrong (STATUS bits 7:4)."""
 
     NONE = 0
     OPCODE = 1  # an instruction has an unknown opcode
     WATCHDOG = 2  # more cycles than WATCHDOG allows
-    ACCESS = 3  # DATA was used, or a run started, while busy
+    ACCESS = 3  # DATA was used, or a run started, while busy; that had no other effect

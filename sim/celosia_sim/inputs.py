@@ -67,7 +67,8 @@ def quantize_samples(
         )
     if not np.isfinite(samples).all():
         raise InputError("the input holds values that are not finite")
-    scaled = samples.astype(np.float32) / np.float32(scale)
-    rounded = np.where(scaled < 0, np.ceil(scaled - 0.5), np.floor(scaled + 0.5)).astype(np.float64)
+    # The quotient is float32 as in the reference, the rounding exact.
+    scaled = (samples.astype(np.float32) / np.float32(scale)).astype(np.float64)
+    rounded = np.trunc(scaled + np.copysign(0.5, scaled))
     limits = np.iinfo(wanted)
     return np.clip(rounded + zero_point, limits.min, limits.max).astype(wanted)
