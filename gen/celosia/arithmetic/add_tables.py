@@ -18,8 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from celosia.arithmetic.add import add_operands
 from celosia.arithmetic.difference_constraints import UNBOUNDED, solve
 from celosia.arithmetic.single_rounding import NO_TIE, Int64Array
+from celosia.graph.ir import Activation, Quantization
 
 _INT32_MAX = (1 << 31) - 1
 #: Shifts below the largest that the search tries.
@@ -52,6 +54,28 @@ def function_tables(values: Sequence[int]) -> SecondPass:
     """A function of one int8: ``values`` has the 256 results for -128..127."""
     table = np.asarray(values, dtype=np.int32) << 1
     return SecondPass(table, None, 1, NO_TIE, 0, (-128, 127))
+
+
+def add_tables(
+    first: Quantization,
+    second: Quantization,
+    output: Quantization,
+    activation: Activation = Activation.NONE,
+) -> SecondPass | None:
+    """ADD of y (quantized by ``first``) and x (by ``second``), proved for all 65,536 pairs.
+
+    Which of the two is ADD's first operand makes no difference to the reference.
+
+    Returns:
+        Tables T1 for y and T2 for x, or None if no tables of 32 bits give the reference's
+        results; then the addition cannot be done in one second pass.
+
+    Raises:
+        ModelError: the reference does not define this addition (see ``add_operands``).
+    """
+    add = add_operands(first, second, output, activation)
+    constants = add.multiplier, add.shift, add.zero_point, add.clamp
+    return find_tables(add.outputs(), add.first, add.second, *constants)
 
 
 def find_tables(

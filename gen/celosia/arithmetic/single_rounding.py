@@ -13,7 +13,7 @@ accumulators exactly when they are equal on both sides of every point where the 
 at most 255 pairs of comparisons. For given s and t each comparison bounds m from one side, which
 turns the search into an intersection of intervals, so that the narrowest m is found, not guessed.
 
-With M in [2^30, 2^31) and n >= 1 the reference itself is m = M, s = 31 + n, t = 30: its first
+With n >= 1 the reference itself is m = M, s = 31 + n, t = 30: its first
 rounding adds 2^30, the second 2^(30+n), less 2^31 where the quotient is negative. For a shift to
 the left by l >= 0 there is no second rounding: m = M, s = 31 - l, no tie.
 
@@ -98,7 +98,7 @@ def find(
     Each channel gets the narrowest multiplier there is, and the smallest shift that goes with it.
 
     Args:
-        multiplier: the reference's Q31 multipliers M: 0, or from 2^30 to 2^31 - 1.
+        multiplier: the reference's Q31 multipliers M, 0..2^31 - 1.
         shift: its shifts, -31..30; positive ones shift left before the multiplication.
         acc_min, acc_max: the reachable accumulators, bias included, both ends included (int32).
         zero_point: of the output, -128..127.

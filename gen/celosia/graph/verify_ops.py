@@ -37,6 +37,7 @@ from celosia.graph.ir import (
     Softmax,
     Table,
     Tensor,
+    result_quantization,
 )
 from celosia.graph.rules import (
     FIXED_OUTPUT,
@@ -87,11 +88,9 @@ class OpChecker:
     @property
     def _own(self) -> Quantization:
         """Quantization of the operation's own result, before any epilogue."""
-        op = self._op
-        epilogue = op.epilogue if isinstance(op, ArrayOp) else None
-        if isinstance(epilogue, ResidualAdd):
-            return epilogue.inner
-        return _quantization(self._result)
+        found = result_quantization(self._graph, self._op)
+        assert found is not None
+        return found
 
     # --- element types ---------------------------------------------------------------------------
 

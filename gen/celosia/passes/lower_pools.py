@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Turn pools and means over single elements into tables."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from celosia.arithmetic.fixed_point import clamp_range
+from celosia.arithmetic.pool import mean
+from celosia.graph.ir import AveragePool2D, Graph, Lookup, MaxPool2D, Mean, Reshape, Tensor
+from celosia.passes.rewrite import copied
+
+_EVERY = np.arange(-128, 128, dtype=np.int64)
+
+
+def apply(graph: Graph) -> tuple[Graph, bool]:
+    """The graph with a Lookup, and a Reshape where axes vanish, for each such operation."""
+    result = copied(graph)
+    changed = False
+    for op in list(result.ops):
+        values = _values(result, op) if isinstance(op, AveragePool2D | MaxPool2D | Mean) else None
+        if values is None:
+            continue
+        assert isinstance(op, AveragePool2D | MaxPool2D | Mean)
+        lookup = Lookup(
+            op.index, op.inputs, op.output, values=values, epilogue=op.epilogue, clamp=op.clamp
+        )
+        number = next(i for i, other in enumerate(result.ops) if other is op)
+        result.ops[number : number + 1] = _with_shape(result, lookup)
+        changed = True
+    return result, changed
+
+
+def _values(graph: Graph, op: AveragePool2D | MaxPool2D | Mean) -> tuple[int, ...] | None:
+    """The function of one element that ``op`` is, or None."""
+    source, output = graph.tensors[op.inputs[0]], graph.tensors[op.output]
+    if source.quantization is None or output.quantization is None:
+        return None
+    if isinstance(op, Mean):
+        if source.shape[1:3] != (1, 1):
+            return None
+        return tuple(mean(_EVERY, 1, source.quantization, output.quantization).tolist())
+    single = op.window == (1, 1) or source.shape[1:3] == (1, 1)
+    if not single or source.shape != output.shape:
+        return None
+    clamp = clamp_range(op.activation, output.quantization)
+    return tuple(np.clip(_EVERY, *clamp).tolist())
+
+
+def _with_shape(graph: Graph, lookup: Lookup) -> list[Lookup | Reshape]:
+    """``lookup``, followed by a Reshape if its output has another shape than its input."""
+    source, output = graph.tensors[lookup.inputs[0]], graph.tensors[lookup.output]
+    if source.shape == output.shape:
+        return [lookup]
+    between = max(graph.tensors) + 1
+    graph.tensors[between] = Tensor(
+        f"{output.name} (before reshape)", source.shape, output.dtype, output.quantization
+    )
+    reshape = Reshape(lookup.index, [between], lookup.output)
+    lookup.output = between
+    return [lookup, reshape]

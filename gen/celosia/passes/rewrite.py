@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What passes share: copies that may be changed, and questions about a graph."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import TypeGuard
+
+from celosia.arithmetic.fixed_point import clamp_range
+from celosia.graph.ir import (
+    Activation,
+    ArrayOp,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Graph,
+    Op,
+    ResidualAdd,
+    TensorId,
+    operands,
+    result_quantization,
+)
+
+
+def copied(graph: Graph) -> Graph:
+    """A copy whose containers, tensors and operations may be changed. Arrays are shared: a pass
+    puts new ones in their place and never writes into them."""
+
+    def copied_op(op: Op) -> Op:
+        new = copy.copy(op)
+        new.inputs = list(op.inputs)
+        return new
+
+    return Graph(
+        graph.name,
+        {key: copy.copy(tensor) for key, tensor in graph.tensors.items()},
+        [copied_op(op) for op in graph.ops],
+        list(graph.inputs),
+        list(graph.outputs),
+    )
+
+
+def sole_consumer(graph: Graph, tensor: TensorId) -> Op | None:
+    """The only operation that reads ``tensor``, if it is no output of the graph."""
+    if tensor in graph.outputs:
+        return None
+    readers = graph.consumers(tensor)
+    return readers[0] if len(readers) == 1 else None
+
+
+def is_constant(graph: Graph, tensor: TensorId) -> bool:
+    return graph.tensors[tensor].data is not None
+
+
+def zero_point(graph: Graph, tensor: TensorId) -> int:
+    """Zero point of a quantized tensor."""
+    quantization = graph.tensors[tensor].quantization
+    if quantization is None:
+        raise ValueError(f"tensor {graph.tensors[tensor].name!r} is not quantized")
+    return quantization.zero_point
+
+
+def same_quantization(graph: Graph, first: TensorId, second: TensorId) -> bool:
+    return graph.tensors[first].quantization == graph.tensors[second].quantization
+
+
+def redirect(graph: Graph, old: TensorId, new: TensorId) -> None:
+    """Let every operation that reads ``old`` read ``new`` instead; changes ``graph``."""
+    for op in graph.ops:
+        op.inputs = [new if tensor == old else tensor for tensor in op.inputs]
+        if isinstance(op, ArrayOp) and isinstance(op.epilogue, ResidualAdd):
+            other = op.epilogue.other
+            op.epilogue = replace(op.epilogue, other=new if other == old else other)
+
+
+def has_weights(op: Op | None) -> TypeGuard[Conv2D | DepthwiseConv2D | FullyConnected]:
+    """Whether the operation multiplies by weights."""
+    return isinstance(op, Conv2D | DepthwiseConv2D | FullyConnected)
+
+
+def position(graph: Graph, tensor: TensorId) -> int:
+    """Index of the operation that computes ``tensor``; -1 for an input or a constant."""
+    return next((i for i, op in enumerate(graph.ops) if op.output == tensor), -1)
+
+
+def prune_tensors(graph: Graph) -> None:
+    """Drop tensors that nothing refers to any more; changes ``graph``."""
+    used = {*graph.inputs, *graph.outputs}
+    for op in graph.ops:
+        used.update(operands(op), [op.output])
+    graph.tensors = {key: tensor for key, tensor in graph.tensors.items() if key in used}
+
+
+def result_clamp(graph: Graph, op: ArrayOp) -> tuple[int, int]:
+    """Least and greatest int8 that the operation's own result can be, by its clamp and its fused
+    activation."""
+    low, high = op.clamp
+    quantization = result_quantization(graph, op)
+    activation: Activation = getattr(op, "activation", Activation.NONE)
+    if activation is not Activation.NONE and quantization is not None:
+        least, greatest = clamp_range(activation, quantization)
+        low, high = max(low, least), min(high, greatest)
+    return low, high
