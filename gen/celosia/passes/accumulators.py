@@ -76,12 +76,7 @@ def bounds(graph: Graph, op: WeightedOp, source: Interval) -> Interval:
     if isinstance(op, Conv2D):
         weights = op.weights.reshape(len(op.bias), -1).astype(np.int64)
         return _sums(weights, low.ravel(), high.ravel(), op.bias)
-    low, high = (np.repeat(v, op.multiplier, axis=2) for v in (low, high))
-    weights = op.weights.astype(np.int64)
-    positive, negative = np.maximum(weights, 0), np.minimum(weights, 0)
-    least: Int64Array = (positive * low + negative * high).sum(axis=(0, 1))
-    greatest: Int64Array = (positive * high + negative * low).sum(axis=(0, 1))
-    return Interval(least + op.bias, greatest + op.bias)
+    return _depthwise_sums(op, np.asarray(low), np.asarray(high))
 
 
 def is_defined(accumulators: Interval, shift: Int64Array) -> npt.NDArray[np.bool_]:
@@ -96,8 +91,18 @@ def _sums(
     weights: Int64Array, low: Int64Array, high: Int64Array, bias: npt.NDArray[np.int32]
 ) -> Interval:
     positive, negative = np.maximum(weights, 0), np.minimum(weights, 0)
-    least = positive @ low + negative @ high + bias
-    return Interval(least, positive @ high + negative @ low + bias)
+    least: Int64Array = positive @ low + negative @ high + bias
+    greatest: Int64Array = positive @ high + negative @ low + bias
+    return Interval(least, greatest)
+
+
+def _depthwise_sums(op: DepthwiseConv2D, low: Int64Array, high: Int64Array) -> Interval:
+    """As ``_sums``, for bounds of each tap: (height, width, input channels)."""
+    weights = op.weights.astype(np.int64)
+    positive, negative = np.maximum(weights, 0), np.minimum(weights, 0)
+    low, high = np.repeat(low, op.multiplier, axis=2), np.repeat(high, op.multiplier, axis=2)
+    least: Int64Array = (positive * low + negative * high).sum(axis=(0, 1))
+    return Interval(least + op.bias, (positive * high + negative * low).sum(axis=(0, 1)) + op.bias)
 
 
 def _features(values: Int64Array, count: int, end: np.ufunc) -> Int64Array:
