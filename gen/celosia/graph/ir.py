@@ -187,10 +187,13 @@ class DepthwiseConv2D(ArrayOp):
 class FullyConnected(ArrayOp):
     """inputs: [x]; weights int8 (out, in). x is read as (-1, in); the output is (..., out).
 
-    ``per_channel`` tells whether the file has a scale for each output channel. The reference's
-    effective scale differs: (input scale * weight scale) is rounded to float32 before the division
-    by the output scale where there is one scale, and is a double where there are several
-    (``GetQuantizedConvolutionMultipler`` and ``PopulateConvolutionQuantizationParams``).
+    ``per_channel`` tells whether the file has a scale for each output channel.
+
+    The reference kernel scales in floating point, unlike any other: the result is round(acc * f),
+    halves away from zero, with f = input scale * weight scale / output scale, all in double
+    precision (``reference/integer_ops/fully_connected.h`` of LiteRT). TensorFlow Lite up to 2.19
+    and TensorFlow Lite Micro use the fixed-point arithmetic of CONV_2D instead, where f's product
+    is rounded to float32 first unless ``per_channel`` holds.
     """
 
     weights: npt.NDArray[np.int8]

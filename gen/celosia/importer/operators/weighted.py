@@ -32,6 +32,8 @@ from celosia.importer.tensors import DAMAGED_REMEDY, QUANTIZE_REMEDY
 _MAX_CHANNELS = 65536
 #: Largest difference of bias scale and product scale, in output steps (``kernel_util.cc``).
 _BIAS_SCALE_TOLERANCE = 0.02
+#: A scaled sum, with a zero point still to come, must fit an int32.
+_MAX_SCALED = 2.0**31 - 256
 
 
 class _Weights(NamedTuple):
@@ -61,7 +63,8 @@ def conv_2d(node: Node) -> Op:
     height, width = weights.values.shape[1:3]
     activation = node.fused_activation(result.quantization)
     padding = image_padding(node, image, (height, width), stride, dilation)
-    _check_sums(node, weights, weights.values.reshape(weights.values.shape[0], -1), image, result)
+    sums = _check_sums(node, weights, weights.values.reshape(weights.values.shape[0], -1), image)
+    _check_rescaled(node, weights, sums, image, result)
     return node.finish(
         Conv2D(
             node.index,
@@ -99,7 +102,8 @@ def depthwise_conv_2d(node: Node) -> Op:
     activation = node.fused_activation(result.quantization)
     padding = image_padding(node, image, (height, width), stride, dilation)
     values = weights.values.reshape(height, width, channels)
-    _check_sums(node, weights, values.reshape(-1, channels).T, image, result)
+    sums = _check_sums(node, weights, values.reshape(-1, channels).T, image)
+    _check_rescaled(node, weights, sums, image, result)
     return node.finish(
         DepthwiseConv2D(
             node.index,
@@ -127,7 +131,7 @@ def fully_connected(node: Node) -> Op:
     if layout != tflite.FullyConnectedOptionsWeightsFormat.DEFAULT:
         node.report("its weights are stored shuffled", "convert the model again")
     activation = node.fused_activation(result.quantization)
-    _check_sums(node, weights, weights.values, x, result, single=not weights.per_channel)
+    _check_scaled(node, weights, _check_sums(node, weights, weights.values, x), x, result)
     op = node.finish(
         FullyConnected(
             node.index,
@@ -242,50 +246,55 @@ def _bias(node: Node, channels: int) -> tuple[npt.NDArray[np.int32], float | Non
 
 
 def _check_sums(
-    node: Node,
-    weights: _Weights,
-    rows: npt.NDArray[np.int8],
-    x: Tensor,
-    result: Tensor,
-    *,
-    single: bool = False,
-) -> None:
-    """Reports sums and rescalings that leave 32 bits; ``rows`` are (out, products in a sum).
+    node: Node, weights: _Weights, rows: npt.NDArray[np.int8], x: Tensor
+) -> npt.NDArray[np.int64]:
+    """Greatest magnitude of each channel's sum; reports sums that leave 32 bits.
 
-    With ``single`` the product of input and weight scale is rounded to float32 first, and the
-    bias's scale must be near it, as in FULLY_CONNECTED with one weight scale.
+    ``rows`` are (out, products in a sum).
     """
-    source, target = quantization_of(x), quantization_of(result)
+    zero_point = quantization_of(x).zero_point
     positive = np.maximum(rows, 0).sum(axis=1, dtype=np.int64)
     negative = np.minimum(rows, 0).sum(axis=1, dtype=np.int64)
-    above, below = 127 - source.zero_point, -128 - source.zero_point
-    # The bias comes last, so both the bare sums and those with it must fit.
-    bare_low, bare_high = (
-        positive * below + negative * above,
-        positive * above + negative * below,
-    )
+    above, below = 127 - zero_point, -128 - zero_point
+    bare_low = positive * below + negative * above
+    bare_high = positive * above + negative * below
     bias = weights.bias.astype(np.int64)
     low, high = bare_low + bias, bare_high + bias
+    # The bias comes last, so both the bare sums and those with it must fit.
     report_accumulators(
         node, np.minimum(low, bare_low), np.maximum(high, bare_high), node.operator.inputs[1]
     )
-    scales = np.array(weights.scales, np.float64)
-    if single:
-        with np.errstate(over="ignore", under="ignore"):
-            products = (np.float32(source.scale) * scales.astype(np.float32)).astype(np.float64)
-        if not np.isfinite(products).all():
-            node.report("the product of input and weight scale overflows", QUANTIZE_REMEDY)
-            return
-        _check_bias_scale(node, weights, source.scale * scales[0], target.scale)
-    else:
-        products = source.scale * scales
-    report_overflow(node, products / target.scale, np.maximum(-low, high), node.operator.outputs[0])
+    magnitudes: npt.NDArray[np.int64] = np.maximum(-low, high)
+    return magnitudes
 
 
-def _check_bias_scale(node: Node, weights: _Weights, product: float, output: float) -> None:
-    if weights.bias_scale is None:
+def _factors(weights: _Weights, x: Tensor, result: Tensor) -> npt.NDArray[np.float64]:
+    """What the reference scales each channel's sum by."""
+    scales = quantization_of(x).scale * np.array(weights.scales, np.float64)
+    return scales / quantization_of(result).scale
+
+
+def _check_rescaled(
+    node: Node, weights: _Weights, sums: npt.NDArray[np.int64], x: Tensor, result: Tensor
+) -> None:
+    """Reports sums that convolutions cannot rescale in fixed point."""
+    report_overflow(node, _factors(weights, x, result), sums, node.operator.outputs[0])
+
+
+def _check_scaled(
+    node: Node, weights: _Weights, sums: npt.NDArray[np.int64], x: Tensor, result: Tensor
+) -> None:
+    """Reports what FULLY_CONNECTED, which scales in floating point, does not accept or define."""
+    if (_factors(weights, x, result) * sums).max() > _MAX_SCALED:
+        node.report(
+            "a scaled sum overflows the 32 bits of the reference",
+            QUANTIZE_REMEDY,
+            node.operator.outputs[0],
+        )
+    product = quantization_of(x).scale * weights.scales[0]
+    if weights.per_channel or weights.bias_scale is None:
         return
-    difference = abs(product - weights.bias_scale) / output
+    difference = abs(product - weights.bias_scale) / quantization_of(result).scale
     if not difference <= _BIAS_SCALE_TOLERANCE:
         node.report(
             f"the bias's scale {weights.bias_scale:g} is not input scale times weight scale, "
