@@ -31,9 +31,7 @@ class Accelerator(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
-        super().__init__(
-            {"control": In(ControlSignature()), "external": Out(ExternalSignature())}
-        )
+        super().__init__({"control": In(ControlSignature()), "external": Out(ExternalSignature())})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

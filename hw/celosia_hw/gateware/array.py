@@ -80,7 +80,7 @@ class MacArray(wiring.Component):
             registered(self.i.p.data[8 * lane : 8 * lane + 8].as_signed(), f"x{lane}")
             for lane in range(lanes)
         ]
-        products = []
+        products: list[list[Signal]] = []
         for row in range(rows):
             products.append([])
             for lane in range(lanes):

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -67,9 +67,7 @@ class ControlRegisters(wiring.Component):
             self.write.p.urgent.eq(1),
             self.write.p.word.eq(address[shift:]),
             self.write.p.data.eq(port.write_data.replicate(units)),
-            self.write.p.enable.eq(
-                (0xF << (address[2:shift] << 2)) if units > 1 else 0xF
-            ),
+            self.write.p.enable.eq((0xF << (address[2:shift] << 2)) if units > 1 else 0xF),
             self.read.request.payload.eq(address[shift:]),
             self.weights.payload.eq(port.write_data),
             self.parameters.payload.eq(port.write_data),
@@ -78,7 +76,7 @@ class ControlRegisters(wiring.Component):
         # The row takes effect in the cycle after the address was written.
         m.d.sync += self.row_set.eq(0)
 
-        def command(bit: Control) -> object:
+        def command(bit: Control) -> Value:
             return (
                 port.valid & port.write & (port.address == Register.CONTROL) & port.write_data[bit]
             )

@@ -70,7 +70,11 @@ class Drain(wiring.Component):
         # Where the next emission goes.
         counters = [Signal(12, name=f"{count}_left") for count, _ in LOOPS]
         bases = [Signal(ADDRESS_BITS, name=f"{stride}_base") for _, stride in LOOPS]
-        emissions = [instruction.positions - instruction.skip, instruction.lines, instruction.groups]
+        emissions = [
+            instruction.positions - instruction.skip,
+            instruction.lines,
+            instruction.groups,
+        ]
         lasts = [counter == 0 for counter in counters]
         load = Signal()
         step = Signal(ADDRESS_BITS)

@@ -104,7 +104,9 @@ class UnitReader(wiring.Component):
             m.d.sync += left.eq(left - 1)
             if units_per_word > 1:
                 m.d.sync += unit.eq(unit + 1)
-            m.d.comb += words.o.ready.eq(((unit == units_per_word - 1) if units_per_word > 1 else 1) | (left == 1))
+            m.d.comb += words.o.ready.eq(
+                ((unit == units_per_word - 1) if units_per_word > 1 else 1) | (left == 1)
+            )
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [unit.eq(first), left.eq(self.i.p.units)]
         return m

@@ -156,12 +156,18 @@ class RequantizeLane(wiring.Component):
             narrow = Signal(signed(bits), name=name)
             above = value[bits - 1 :]
             m.d.comb += narrow.eq(
-                Mux(above.all() | ~above.any(), value[:bits], Cat((~value[-1]).replicate(bits - 1), value[-1]))
+                Mux(
+                    above.all() | ~above.any(),
+                    value[:bits],
+                    Cat((~value[-1]).replicate(bits - 1), value[-1]),
+                )
             )
             return narrow
 
         # 10 bits hold every result that the zero point can bring into int8's range.
-        coarse = registered(saturated(rounded >> (shift_now & 0x38), 18, "coarse"), "coarse_shifted")
+        coarse = registered(
+            saturated(rounded >> (shift_now & 0x38), 18, "coarse"), "coarse_shifted"
+        )
         fine_shift = registered(shift_now[:3], "shift_fine")
         fine = registered(saturated(coarse >> fine_shift, 10, "fine"), "fine_shifted")
         second = registered(self.second, "second_delayed", TO_RESULT - 1)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from celosia.errors import InputError
-from celosia.graph.ir import Array, Graph, Op, TensorId
+from celosia.graph.ir import Array, Graph, Op, TensorId, operands
 from celosia_sim.reference import elementwise, layout, matrix, pooling
 from celosia_sim.reference.node import Kernel, Node
 
@@ -49,6 +49,22 @@ def run(
         values[op.output] = result.astype(tensor.dtype.numpy, copy=False).reshape(tensor.shape)
     if keep:
         return {number: array for number, array in values.items() if number not in constants}
+    return {number: values[number] for number in graph.outputs}
+
+
+def run_from(graph: Graph, known: Mapping[TensorId, Array]) -> dict[TensorId, Array]:
+    """Computes the outputs from tensors in the middle, such as an accelerator's results.
+
+    Only operations behind ``known`` are run, and of those only what ``known`` does not hold.
+    """
+    values = {n: tensor.data for n, tensor in graph.tensors.items() if tensor.data is not None}
+    values.update(known)
+    for op in graph.ops:
+        if op.output in values or any(number not in values for number in operands(op)):
+            continue
+        result = _KERNELS[type(op)](op, Node(graph, op, values))
+        tensor = graph.tensors[op.output]
+        values[op.output] = result.astype(tensor.dtype.numpy, copy=False).reshape(tensor.shape)
     return {number: values[number] for number in graph.outputs}
 
 

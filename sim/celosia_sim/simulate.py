@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Runs a generated accelerator's Verilog on input data and compares every byte it returns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from celosia.compiler.image import Image
+from celosia.errors import InputError, ToolError
+from celosia.graph.ir import Graph
+from celosia.importer import load_tflite
+from celosia.passes import optimize
+from celosia_hw.isa import Error, Status
+
+from .accelerator import from_bytes, job_for, layer_cycles, outputs_of, utilization
+from .inputs import load_samples, quantize_samples
+from .reference import run as run_reference
+from .reference import run_from
+from .rtl.build import build
+from .rtl.job import Run
+from .rtl.run import run_job
+from .rtl.toolchain import check_trace
+
+#: Called with the stage, what is done of it, and how much there is to do.
+Progress = Callable[[str, float, float], None]
+
+
+@dataclass
+class LayerResult:
+    """``cycles`` are those of the first sample."""
+
+    name: str
+    op: str
+    macs: int
+    cycles: int
+
+
+@dataclass
+class Mismatch:
+    """The first byte that differs: of a layer's output, or of the model's."""
+
+    sample: int
+    layer: str
+    position: tuple[int, ...]
+    accelerator: int
+    reference: int
+
+    def __str__(self) -> str:
+        where = ", ".join(map(str, self.position))
+        return (
+            f"sample {self.sample}: {self.layer} differs first at ({where}): "
+            f"the accelerator says {self.accelerator}, the reference {self.reference}"
+        )
+
+
+@dataclass
+class SimulationResult:
+    """What a simulation showed; ``outputs`` has a leading axis of samples."""
+
+    samples: int
+    mismatches: int
+    cycles: list[int]
+    predicted_cycles: int
+    layers: list[LayerResult]
+    macs: int
+    macs_per_cycle: float
+    utilization: float
+    first_mismatch: Mismatch | None
+    outputs: npt.NDArray[np.generic] = field(repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        record = {k: v for k, v in asdict(self).items() if k != "outputs"}
+        if self.first_mismatch is not None:
+            record["first_mismatch"]["text"] = str(self.first_mismatch)
+        return record
+
+
+def simulate(
+    directory: Path | str,
+    inputs: Path | str | npt.NDArray[Any],
+    *,
+    model: Path | str | None = None,
+    samples: int | None = None,
+    trace: Path | str | None = None,
+    external_rate: float | None = None,
+    progress: Progress | None = None,
+) -> SimulationResult:
+    """Runs ``directory/top.v`` on ``inputs`` and compares with the integer reference.
+
+    Args:
+        directory: what ``generate`` wrote.
+        inputs: samples, or the ``.npy`` file that holds them: the model's input shape behind an
+            axis of samples; int8, or floating point to be quantized with the model's scale.
+        model: another folder that ``generate`` wrote for the same hardware; its model is loaded
+            and run on the Verilog of ``directory``.
+        samples: how many of the samples to run, all if None.
+        trace: file for waveforms, ``.fst`` or ``.vcd``.
+        external_rate: bytes a cycle of the memory behind the external port; if None, what
+            the cycle prediction assumes.
+
+    Writes ``outputs.npy`` and ``simulation.json`` into the model's folder.
+
+    Raises:
+        CelosiaError: a file or the input is bad, a tool is missing, or the run ended with an error.
+    """
+    directory = Path(directory)
+    folder = Path(model) if model is not None else directory
+    verilog = _read(directory / "top.v")
+    image = Image.load(folder / "model.image")
+    fingerprint = _fingerprint(directory / "manifest.json")
+    if fingerprint != image.config.fingerprint:
+        raise InputError(
+            f"{folder / 'model.image'}: compiled for the configuration "
+            f"{image.config.fingerprint:#010x}, but the accelerator in {directory} has "
+            f"{fingerprint:#010x}; generate the model with --hardware {directory}"
+        )
+    graph = load_tflite(folder / "model.tflite")
+    kind = check_trace(Path(trace)) if trace is not None else None
+    check = _Check(image, graph)
+    values = _samples(graph, inputs, samples)
+
+    def report(stage: str, done: float, total: float) -> None:
+        if progress is not None:
+            progress(stage, done, total)
+
+    report("compile", 0, 1)
+    check.built = build(verilog, toplevel="celosia", trace=kind)
+    report("compile", 1, 1)
+    total = len(values) * image.cycles
+    runs = run_job(
+        check.built,
+        job_for(image, [check.inputs(value) for value in values], external_rate=external_rate),
+        trace=Path(trace).absolute() if trace is not None else None,
+        progress=lambda n, _, cycles: report("run", min(n * image.cycles + cycles, total), total),
+    )
+    report("run", total, total)
+    if code := runs[-1].status >> Status.ERROR & 15:
+        raise ToolError(
+            f"{folder}: the run of sample {len(runs) - 1} ended with the error {Error(code).name} "
+            f"at instruction {runs[-1].status >> Status.INSTRUCTION} of the program"
+        )
+
+    outputs = []
+    failures: list[Mismatch] = []
+    for number, (value, run) in enumerate(zip(values, runs, strict=True)):
+        result, failure = check.compare(number, value, run)
+        outputs.append(result)
+        if failure is not None:
+            failures.append(failure)
+    if failures:
+        first = failures[0].sample
+        failures[0] = check.first_difference(first, values[first]) or failures[0]
+
+    cycles = [run.cycles for run in runs]
+    record = SimulationResult(
+        samples=len(values),
+        mismatches=len(failures),
+        cycles=cycles,
+        predicted_cycles=image.cycles,
+        layers=[
+            LayerResult(layer.name, layer.op, layer.macs, count)
+            for layer, count in zip(image.layers, layer_cycles(image, runs[0]), strict=True)
+        ],
+        macs=image.macs,
+        macs_per_cycle=image.macs / cycles[0],
+        utilization=utilization(image, cycles[0]),
+        first_mismatch=failures[0] if failures else None,
+        outputs=np.stack(outputs),
+    )
+    np.save(folder / "outputs.npy", record.outputs)
+    (folder / "simulation.json").write_text(json.dumps(record.to_dict(), indent=2) + "\n")
+    return record
+
+
+class _Check:
+    """Compares runs of one image with the reference."""
+
+    def __init__(self, image: Image, graph: Graph) -> None:
+        self.image = image
+        self.graph = graph
+        #: What was compiled; its tensors have the same identifiers, where they still exist.
+        self.optimized = optimize(graph)
+        self.built = Path()
+
+    def inputs(self, value: npt.NDArray[np.generic]) -> list[npt.NDArray[np.generic]]:
+        """What the accelerator is given: the sample, quantized on the host if the model says so."""
+        tensors = run_reference(self.optimized, {self.graph.inputs[0]: value}, keep=True)
+        return [tensors[port.tensor] for port in self.image.inputs]
+
+    def compare(
+        self, number: int, value: npt.NDArray[np.generic], run: Run
+    ) -> tuple[npt.NDArray[np.generic], Mismatch | None]:
+        """The model's first output, and the first byte of any output that is wrong."""
+        expected = run_reference(self.graph, {self.graph.inputs[0]: value})
+        direct = outputs_of(self.image, run)
+        compiled = run_reference(self.optimized, {self.graph.inputs[0]: value}, keep=True)
+        result = run_from(self.optimized, direct)
+        failure = None
+        for port in self.image.outputs:
+            failure = failure or _difference(
+                number, port.name, direct[port.tensor], compiled[port.tensor]
+            )
+        for tensor in self.graph.outputs:
+            name = self.graph.tensors[tensor].name
+            failure = failure or _difference(number, name, result[tensor], expected[tensor])
+        return result[self.graph.outputs[0]], failure
+
+    def first_difference(self, number: int, value: npt.NDArray[np.generic]) -> Mismatch | None:
+        """Runs a sample again layer by layer, and returns the first byte that differs."""
+        expected = run_reference(self.optimized, {self.graph.inputs[0]: value}, keep=True)
+        (run,) = run_job(self.built, job_for(self.image, [self.inputs(value)], by_layer=True))
+        for index, contents in enumerate(run.steps):
+            layers = [x for x in self.image.layers if x.output is not None and x.last == index]
+            for layer, content in zip(layers, contents, strict=True):
+                assert layer.output is not None
+                found = _difference(
+                    number,
+                    layer.name,
+                    from_bytes(layer.output, content),
+                    expected[layer.output.tensor],
+                )
+                if found is not None:
+                    return found
+        return None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read: {error.strerror}; 'celosia generate' writes this folder"
+        ) from None
+
+
+def _fingerprint(manifest: Path) -> int:
+    try:
+        return int(json.loads(_read(manifest))["fingerprint"])
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{manifest}: damaged; generate the folder again") from None
+
+
+def _samples(
+    graph: Graph, inputs: Path | str | npt.NDArray[Any], limit: int | None
+) -> list[npt.NDArray[np.generic]]:
+    """Each sample as the model's input tensor, batch axis included."""
+    array = load_samples(inputs) if isinstance(inputs, (str, Path)) else np.asarray(inputs)
+    tensor = graph.tensors[graph.inputs[0]]
+    if limit is not None and limit < 1:
+        raise InputError(f"the number of samples must be at least 1, not {limit}")
+    if tensor.quantization is None:
+        if array.ndim == len(tensor.shape):
+            array = array[:, np.newaxis]
+        if array.shape[1:] != tensor.shape or array.dtype.kind != "f":
+            raise InputError(
+                f"the input is {array.dtype} of shape {array.shape}; the model takes floating "
+                f"point samples of shape {tensor.shape}"
+            )
+        return list(array.astype(np.float32)[:limit])
+    quantized = quantize_samples(
+        array[:limit],
+        tensor.shape,
+        scale=tensor.quantization.scale,
+        zero_point=tensor.quantization.zero_point,
+        dtype=tensor.dtype.value,
+    )
+    return list(quantized)
+
+
+def _difference(
+    number: int, layer: str, value: npt.NDArray[Any], expected: npt.NDArray[Any]
+) -> Mismatch | None:
+    expected = expected.reshape(value.shape)
+    places = np.argwhere(value != expected)
+    if len(places) == 0:
+        return None
+    place = tuple(int(i) for i in places[0])
+    return Mismatch(number, layer, place, int(value[place]), int(expected[place]))
