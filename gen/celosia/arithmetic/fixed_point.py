@@ -117,7 +117,9 @@ def conv_multipliers(
 def fully_connected_multipliers(
     input_scale: float, weight_scales: npt.ArrayLike, output_scale: float, *, per_channel: bool
 ) -> tuple[Int64Array, Int64Array]:
-    """(multipliers, shifts) of FULLY_CONNECTED, one for each weight scale given.
+    """(multipliers, shifts) that FULLY_CONNECTED prepares, one for each weight scale given.
+
+    The reference kernel does NOT compute its outputs with them: see ``fully_connected``.
 
     Per-channel it computes like CONV_2D. With one scale for all weights (``per_channel`` false)
     the kernel rounds the product of input and weight scale to single precision before it goes on

@@ -10,12 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from celosia.arithmetic.fixed_point import (
-    Int64Array,
-    conv_multipliers,
-    fully_connected_multipliers,
-    requantize,
-)
+from celosia.arithmetic.fixed_point import Int64Array, conv_multipliers, requantize
+from celosia.arithmetic.fully_connected import fully_connected_scales, requantize_fully_connected
 from celosia.graph.ir import Array, Conv2D, DepthwiseConv2D, FullyConnected, Op, Padding
 from celosia_sim.reference.node import Kernel, Node
 
@@ -75,14 +71,10 @@ def _finish(op: Conv2D | DepthwiseConv2D, node: Node, sums: Int64Array) -> Array
 def fully_connected(op: FullyConnected, node: Node) -> Array:
     result = node.result_quantization
     sums = _product(_centred(node).reshape(-1, op.weights.shape[1]), op.weights) + op.bias
-    multipliers = fully_connected_multipliers(
-        node.input_quantization().scale,
-        op.weight_scales,
-        result.scale,
-        per_channel=op.per_channel,
-    )
+    source = node.input_quantization()
+    scales = fully_connected_scales(source.scale, op.weight_scales, result.scale)
     clamp = node.clamp(op.activation)
-    return node.finish(requantize(sums, *multipliers, result.zero_point, clamp))
+    return node.finish(requantize_fully_connected(sums, scales, result.zero_point, clamp))
 
 
 KERNELS: dict[type[Op], Kernel] = {
