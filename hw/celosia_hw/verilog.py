@@ -10,7 +10,6 @@ from amaranth.back import verilog
 from .config import AcceleratorConfig
 from .gateware.accelerator import Accelerator
 
-
 #: A memory row that starts as zero, as Amaranth writes it.
 _ZERO_ROW = re.compile(r"^ +[^ =]+\[\d+\] = \d+'d0;\n", re.MULTILINE)
 

@@ -92,7 +92,7 @@ class Fetch(wiring.Component):
             with m.If(advances[index]):
                 m.d.comb += step.eq(bases[index] + instruction[stride])
         with m.If(granted):
-            for index, (count, _) in enumerate(LOOPS):
+            for index in range(len(LOOPS)):
                 with m.If(advances[index]):
                     for inner in range(index + 1):
                         m.d.sync += bases[inner].eq(step)

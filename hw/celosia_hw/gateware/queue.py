@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Module, Signal
-from amaranth.hdl import ShapeLike
+from amaranth.hdl import Array, Module, ShapeLike, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
