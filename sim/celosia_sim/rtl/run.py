@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
 
 from celosia.errors import ToolError
@@ -35,14 +36,14 @@ def run_bench(
     """Runs the cocotb tests of ``module`` on a simulation from ``build``, in ``directory``.
 
     Raises:
-        ToolError: a test failed, or the simulator did; the message ends with its log's last lines.
+        ToolError: a test failed, there is none, or the simulator failed; the message shows where in
+            the log.
     """
     log = directory / "simulation.log"
     logging.getLogger("cocotb").setLevel(logging.WARNING)
     with verilator_environment(), contextlib.redirect_stdout(io.StringIO()):
         runner = get_runner("verilator")
         runner.log.setLevel(logging.CRITICAL)
-        failure: BaseException | None = None
         results = directory / "results.xml"
         try:
             runner.test(
@@ -58,11 +59,25 @@ def run_bench(
                 test_args=["--trace-file", str(trace)] if trace is not None else [],
                 waves=trace is not None,
             )
-        except (SystemExit, Exception) as error:
-            failure = error
-    if failure is not None or not results.exists() or "<failure" in results.read_text():
-        tail = "\n".join(log.read_text().splitlines()[-25:]) if log.exists() else str(failure)
-        raise ToolError(f"the simulation of {toplevel} failed:\n{tail}")
+            tests, failed = get_results(results)
+            if tests and not failed:
+                return
+            failure = f"{failed} of {tests} tests failed"
+        except SystemExit as error:
+            failure = f"exit code {error}"
+        except Exception as error:
+            failure = str(error)
+    excerpt = _excerpt(log.read_text()) if log.exists() else ""
+    raise ToolError(f"the simulation of {toplevel} failed: {failure}\n{excerpt}")
+
+
+def _excerpt(log: str) -> str:
+    """The lines from the first failure of a test on; else the last ones."""
+    lines = log.splitlines()
+    for index, line in enumerate(lines):
+        if line.endswith(" failed"):
+            return "\n".join(lines[index : index + 30])
+    return "\n".join(lines[-25:])
 
 
 def run_job(
