@@ -91,9 +91,8 @@ def _sums(
     weights: Int64Array, low: Int64Array, high: Int64Array, bias: npt.NDArray[np.int32]
 ) -> Interval:
     positive, negative = np.maximum(weights, 0), np.minimum(weights, 0)
-    least: Int64Array = positive @ low + negative @ high + bias
-    greatest: Int64Array = positive @ high + negative @ low + bias
-    return Interval(least, greatest)
+    least = np.asarray(positive @ low + negative @ high + bias, dtype=np.int64)
+    return Interval(least, np.asarray(positive @ high + negative @ low + bias, dtype=np.int64))
 
 
 def _depthwise_sums(op: DepthwiseConv2D, low: Int64Array, high: Int64Array) -> Interval:
