@@ -88,9 +88,9 @@ class OpChecker:
     @property
     def _own(self) -> Quantization:
         """Quantization of the operation's own result, before any epilogue."""
-        found = result_quantization(self._graph, self._op)
-        assert found is not None
-        return found
+        quantization = result_quantization(self._graph, self._op)
+        assert quantization is not None
+        return quantization
 
     # --- element types ---------------------------------------------------------------------------
 
@@ -213,10 +213,12 @@ class OpChecker:
         epilogue = op.epilogue
         if epilogue is None:
             return None
+        if not isinstance(epilogue, Table | ResidualAdd):
+            return f"its epilogue is {epilogue!r}"
+        if epilogue.inner is not None and not is_valid(epilogue.inner, DType.INT8):
+            return f"its own result has the quantization {epilogue.inner}"
         if isinstance(epilogue, Table):
             return _table_problem(epilogue.values)
-        if not isinstance(epilogue, ResidualAdd):
-            return f"its epilogue is {epilogue!r}"
         other = self._graph.tensors[epilogue.other]
         if self._result.dtype is not DType.INT8 or other.dtype is not DType.INT8:
             return "its residual add is not of INT8 tensors"
@@ -224,8 +226,6 @@ class OpChecker:
             other.data is None or not broadcasts_to(other.shape, self._result.shape)
         ):
             return f"its residual add is of shapes {self._result.shape} and {other.shape}"
-        if not is_valid(epilogue.inner, DType.INT8):
-            return f"its own result has the quantization {epilogue.inner}"
         return _activation_problem(epilogue.activation)
 
 
