@@ -129,6 +129,25 @@ def required_multiplier_bits(
     return None if found is None else _bit_length(found.multiplier)
 
 
+def find_for_steps(
+    steps: Steps, exponent: npt.ArrayLike, multiplier_bits: int
+) -> SingleRounding | None:
+    """Constants that equal any function of the accumulator that is nearly linear.
+
+    Args:
+        steps: where the function steps.
+        exponent: for each channel, e with a slope in [2^(e-1), 2^e), at most 20.
+        multiplier_bits: 1..31.
+
+    Returns:
+        Constants proved equal over the ranges of ``steps``, or None where there are none.
+    """
+    e = np.atleast_1d(np.asarray(exponent, dtype=np.int64))
+    # Fine enough for 31 bits of the slope, coarse enough for outputs shifted by it.
+    scale = np.clip(31 - e, _FUNCTION_SHIFT - np.maximum(e, 0), 62)
+    return _accept(_solve(steps, scale, _tie_distances(e)), steps, multiplier_bits)
+
+
 def find_for_function(
     values: npt.ArrayLike,
     acc_min: int,
@@ -231,8 +250,9 @@ def _columns(*arrays: npt.ArrayLike) -> tuple[Int64Array, Int64Array]:
 
 
 def _tie_distances(shift: npt.ArrayLike) -> list[Int64Array]:
-    """Candidates of s - t. The reference's own is n + 1, an offset of 1/2 to 1 accumulator; a
-    step can move by less than one, so smaller offsets, or none, are the other candidates."""
+    """Candidates of s - t for slopes of about 2^shift = 2^-n. The reference's own is n + 1, an
+    offset of 1/2 to 1 accumulator; as a step can move by less than one, the other candidates are
+    about as large, smaller, or none."""
     n = -np.minimum(np.atleast_1d(np.asarray(shift, dtype=np.int64)), 0)
     return [np.full_like(n, NO_TIE), *(np.maximum(n + extra, 2) for extra in (0, 1, 2, 3))]
 

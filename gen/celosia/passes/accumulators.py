@@ -9,20 +9,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from celosia.arithmetic.fixed_point import conv_multipliers, fully_connected_multipliers
-from celosia.graph.ir import (
-    Conv2D,
-    DepthwiseConv2D,
-    FullyConnected,
-    Graph,
-    result_quantization,
-)
+from celosia.graph.ir import Conv2D, DepthwiseConv2D, FullyConnected, Graph
 from celosia.passes.rewrite import zero_point
 
 Int64Array: TypeAlias = npt.NDArray[np.int64]
 WeightedOp: TypeAlias = Conv2D | DepthwiseConv2D | FullyConnected
-
-_INT32_MIN, _INT32_MAX = -(1 << 31), (1 << 31) - 1
 
 
 @dataclass(frozen=True)
@@ -39,18 +30,6 @@ class Interval:
 
     def clipped(self, low: int, high: int) -> Interval:
         return Interval(np.clip(self.low, low, high), np.clip(self.high, low, high))
-
-
-def requantization(graph: Graph, op: WeightedOp) -> tuple[Int64Array, Int64Array]:
-    """The reference's Q31 multiplier and shift of each output channel, before any epilogue."""
-    source, result = graph.tensors[op.inputs[0]].quantization, result_quantization(graph, op)
-    if source is None or result is None:
-        raise ValueError("an operation with weights must read and write quantized tensors")
-    if isinstance(op, FullyConnected):
-        return fully_connected_multipliers(
-            source.scale, op.weight_scales, result.scale, per_channel=op.per_channel
-        )
-    return conv_multipliers(source.scale, op.weight_scales, result.scale)
 
 
 def bounds(graph: Graph, op: WeightedOp, source: Interval) -> Interval:
@@ -77,14 +56,6 @@ def bounds(graph: Graph, op: WeightedOp, source: Interval) -> Interval:
         weights = op.weights.reshape(len(op.bias), -1).astype(np.int64)
         return _sums(weights, low.ravel(), high.ravel(), op.bias)
     return _depthwise_sums(op, np.asarray(low), np.asarray(high))
-
-
-def is_defined(accumulators: Interval, shift: Int64Array) -> npt.NDArray[np.bool_]:
-    """For which channels no accumulator in bounds overflows the reference's int32."""
-    left = np.maximum(shift, 0)
-    low, high = accumulators.low << left, accumulators.high << left
-    # The output's zero point is added to what is left after the multiplication.
-    return np.asarray((low >= _INT32_MIN + 255) & (high <= _INT32_MAX - 255))
 
 
 def _sums(

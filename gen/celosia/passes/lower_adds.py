@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from celosia.arithmetic.add import add_operands
-from celosia.graph.ir import Add, Graph, Lookup
+from celosia.graph.ir import Add, Graph, Lookup, result_quantization
 from celosia.passes.rewrite import copied
 
 
@@ -23,12 +23,10 @@ def apply(graph: Graph) -> tuple[Graph, bool]:
 
 def _lookup(graph: Graph, add: Add) -> Lookup | None:
     first, second = (graph.tensors[tensor] for tensor in add.inputs)
-    output = graph.tensors[add.output]
-    if first.quantization is None or second.quantization is None or output.quantization is None:
+    result = result_quantization(graph, add)
+    if first.quantization is None or second.quantization is None or result is None:
         return None
-    operands = add_operands(
-        first.quantization, second.quantization, output.quantization, add.activation
-    )
+    operands = add_operands(first.quantization, second.quantization, result, add.activation)
     every = np.arange(-128, 128).astype(np.int8)
     if add.inputs[0] == add.inputs[1]:
         values = operands(every, every)

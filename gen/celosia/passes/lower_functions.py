@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from celosia.arithmetic.functions import function_table
-from celosia.graph.ir import DType, Elementwise, Graph, Lookup
+from celosia.graph.ir import DType, Elementwise, Graph, Lookup, result_quantization
 from celosia.passes.rewrite import copied
 
 
@@ -18,11 +18,10 @@ def apply(graph: Graph) -> tuple[Graph, bool]:
         source, target = result.tensors[op.inputs[0]], result.tensors[op.output]
         if source.dtype is not DType.INT8 or target.dtype is not DType.INT8:
             continue
-        if source.quantization is None or target.quantization is None:
+        own = result_quantization(result, op)
+        if source.quantization is None or own is None:
             continue
-        values = function_table(
-            op.function, source.quantization, target.quantization, alpha=op.alpha
-        )
+        values = function_table(op.function, source.quantization, own, alpha=op.alpha)
         result.ops[number] = Lookup(
             op.index,
             op.inputs,

@@ -7,7 +7,17 @@ import numpy as np
 
 from celosia.arithmetic.fixed_point import clamp_range
 from celosia.arithmetic.pool import mean
-from celosia.graph.ir import AveragePool2D, Graph, Lookup, MaxPool2D, Mean, Reshape, Tensor
+from celosia.graph.ir import (
+    AveragePool2D,
+    Graph,
+    Lookup,
+    MaxPool2D,
+    Mean,
+    Reshape,
+    ResidualAdd,
+    Tensor,
+    result_quantization,
+)
 from celosia.passes.rewrite import copied
 
 _EVERY = np.arange(-128, 128, dtype=np.int64)
@@ -34,16 +44,17 @@ def apply(graph: Graph) -> tuple[Graph, bool]:
 def _values(graph: Graph, op: AveragePool2D | MaxPool2D | Mean) -> tuple[int, ...] | None:
     """The function of one element that ``op`` is, or None."""
     source, output = graph.tensors[op.inputs[0]], graph.tensors[op.output]
-    if source.quantization is None or output.quantization is None:
+    result = result_quantization(graph, op)
+    if source.quantization is None or result is None or isinstance(op.epilogue, ResidualAdd):
         return None
     if isinstance(op, Mean):
         if source.shape[1:3] != (1, 1):
             return None
-        return tuple(mean(_EVERY, 1, source.quantization, output.quantization).tolist())
+        return tuple(mean(_EVERY, 1, source.quantization, result).tolist())
     single = op.window == (1, 1) or source.shape[1:3] == (1, 1)
     if not single or source.shape != output.shape:
         return None
-    clamp = clamp_range(op.activation, output.quantization)
+    clamp = clamp_range(op.activation, result)
     return tuple(np.clip(_EVERY, *clamp).tolist())
 
 

@@ -14,7 +14,6 @@ from typing import TypeAlias
 import numpy as np
 
 from celosia.arithmetic.add import add_operands
-from celosia.arithmetic.fixed_point import requantize
 from celosia.arithmetic.functions import function_table
 from celosia.arithmetic.pool import mean
 from celosia.graph.ir import (
@@ -41,7 +40,8 @@ from celosia.graph.ir import (
     TensorId,
     result_quantization,
 )
-from celosia.passes.accumulators import Interval, bounds, is_defined, requantization
+from celosia.passes.accumulators import Interval, bounds
+from celosia.passes.requantization import result_bounds
 from celosia.passes.rewrite import result_clamp, zero_point
 
 Ranges: TypeAlias = dict[TensorId, Interval]
@@ -112,18 +112,7 @@ def _result(op: Op, graph: Graph, inputs: Sequence[Interval]) -> Interval:
 def _(
     op: Conv2D | DepthwiseConv2D | FullyConnected, graph: Graph, inputs: Sequence[Interval]
 ) -> Interval:
-    accumulators = bounds(graph, op, inputs[0])
-    multiplier, shift = requantization(graph, op)
-    quantization = result_quantization(graph, op)
-    assert quantization is not None
-    # Requantization never decreases, so ends go to ends, unless int32 overflows on the way.
-    defined = is_defined(accumulators, shift)
-    ends = (
-        requantize(acc, multiplier, shift, quantization.zero_point, (-128, 127)).astype(np.int64)
-        for acc in (accumulators.low, accumulators.high)
-    )
-    low, high = ends
-    return Interval(np.where(defined, low, -128), np.where(defined, high, 127))
+    return result_bounds(graph, op, bounds(graph, op, inputs[0]))
 
 
 @_result.register(AveragePool2D)
@@ -134,12 +123,12 @@ def _(op: AveragePool2D | MaxPool2D, graph: Graph, inputs: Sequence[Interval]) -
 
 @_result.register
 def _(op: Mean, graph: Graph, inputs: Sequence[Interval]) -> Interval:
-    source, output = graph.tensors[op.inputs[0]], graph.tensors[op.output]
+    source, result = graph.tensors[op.inputs[0]], result_quantization(graph, op)
     count = source.shape[1] * source.shape[2]
     assert source.quantization is not None
-    assert output.quantization is not None
+    assert result is not None
     low, high = (
-        mean(count * end, count, source.quantization, output.quantization).astype(np.int64)
+        mean(count * end, count, source.quantization, result).astype(np.int64)
         for end in (inputs[0].low, inputs[0].high)
     )
     return Interval(low, high)
@@ -147,8 +136,8 @@ def _(op: Mean, graph: Graph, inputs: Sequence[Interval]) -> Interval:
 
 @_result.register
 def _(op: Add, graph: Graph, inputs: Sequence[Interval]) -> Interval:
-    first, second, output = (graph.tensors[key].quantization for key in (*op.inputs, op.output))
-    return _sum(inputs[0], inputs[1], first, second, output, op)
+    first, second = (graph.tensors[key].quantization for key in op.inputs)
+    return _sum(inputs[0], inputs[1], first, second, result_quantization(graph, op), op)
 
 
 @_result.register
@@ -182,10 +171,10 @@ def _(op: Concatenation, graph: Graph, inputs: Sequence[Interval]) -> Interval:
 
 @_result.register
 def _(op: Elementwise, graph: Graph, inputs: Sequence[Interval]) -> Interval:
-    source, output = (graph.tensors[key].quantization for key in (op.inputs[0], op.output))
+    source, result = graph.tensors[op.inputs[0]].quantization, result_quantization(graph, op)
     assert source is not None
-    assert output is not None
-    return _image(function_table(op.function, source, output, alpha=op.alpha).tolist(), inputs[0])
+    assert result is not None
+    return _image(function_table(op.function, source, result, alpha=op.alpha).tolist(), inputs[0])
 
 
 @_result.register
