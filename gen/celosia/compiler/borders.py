@@ -20,29 +20,52 @@ class Contents:
     def __init__(self, size: int) -> None:
         self.known: npt.NDArray[np.int16] = np.full(size, UNKNOWN, dtype=np.int16)
 
-    def forget(self, start: int, stop: int) -> None:
-        self.known[start:stop] = UNKNOWN
+    def written(self, step: Step, base: int, lanes: int) -> None:
+        """Takes note of the stores of a step whose output's storage is at ``base``."""
+        start = base + step.output.offset
+        if step.opcode == Opcode.FILL:
+            lines = start + np.arange(step.lines.count) * step.out_line
+            index = lines[:, None] + np.arange(step.positions.count)
+            self.known[index] = step.zero_point
+            return
+        lines = start + np.arange(step.lines.count) * step.out_line
+        emitted = step.positions.count - step.skip
+        pixels = (lines[:, None] + np.arange(emitted) * step.out_position).ravel()
+        for group in range(step.groups.count):
+            values = step.tail if group == step.groups.count - 1 else lanes
+            index = pixels[:, None] + group * step.out_group + np.arange(values)
+            self.known[index] = UNKNOWN
 
-    def fill(
-        self, base: int, region: Region, value: int, storage: int, offset: int, limits: Limits
+    def border(
+        self, base: int, origin: Address, regions: list[Region], value: int, limits: Limits
     ) -> list[Step]:
-        """Steps after which ``region`` holds ``value``; ``base + offset`` is its tensor's first
-        element, ``base`` the address of ``storage``."""
-        start = base + offset + region.offset
-        index = start + np.arange(region.lines)[:, None] * region.pitch + np.arange(region.bytes)
-        wrong = self.known[index] != value
-        if not wrong.any():
-            return []
-        self.known[index] = value
-        lines, columns = np.nonzero(wrong.any(axis=1))[0], np.nonzero(wrong.any(axis=0))[0]
-        first = int(lines[0]) * region.pitch + int(columns[0])
-        rest = Region(
-            region.offset + first,
-            int(lines[-1] - lines[0]) + 1,
-            region.pitch,
-            int(columns[-1] - columns[0]) + 1,
-        )
-        return fill_steps(Address(storage, offset), rest, value, limits)
+        """FILLs after which all ``regions`` hold ``value``.
+
+        The regions' offsets count from ``origin``, whose storage is at ``base``.
+        """
+        steps: list[Step] = []
+        for region in regions:
+            start = base + origin.offset + region.offset
+            lines = start + np.arange(region.lines)[:, None] * region.pitch
+            wrong = self.known[lines + np.arange(region.bytes)] != value
+            if wrong.any():
+                made = fill_steps(origin, _cut(region, wrong), value, limits)
+                for step in made:
+                    self.written(step, base, 1)
+                steps += made
+        return steps
+
+
+def _cut(region: Region, wrong: npt.NDArray[np.bool_]) -> Region:
+    """The smallest part of ``region`` that covers the bytes (lines, bytes) to be filled."""
+    lines, columns = np.nonzero(wrong.any(axis=1))[0], np.nonzero(wrong.any(axis=0))[0]
+    first = int(lines[0]) * region.pitch + int(columns[0])
+    return Region(
+        region.offset + first,
+        int(lines[-1] - lines[0]) + 1,
+        region.pitch,
+        int(columns[-1] - columns[0]) + 1,
+    )
 
 
 def fill_steps(origin: Address, region: Region, value: int, limits: Limits) -> list[Step]:

@@ -3,178 +3,158 @@
 
 from __future__ import annotations
 
-from celosia.compiler import cycles, lower, parameters, program, streams
+from dataclasses import dataclass
+
+from celosia.compiler import fit, lower, parameters, program, streams
+from celosia.compiler.assemble import assemble
 from celosia.compiler.borders import Contents
 from celosia.compiler.context import Context
-from celosia.compiler.image import (
-    Image,
-    ImageSpace,
-    InstructionInfo,
-    LayerInfo,
-    Section,
-    TensorPort,
-)
-from celosia.compiler.layout import Layout
+from celosia.compiler.cycles import array_lanes
+from celosia.compiler.host import Division, divide
+from celosia.compiler.image import Image
 from celosia.compiler.memory import plan
 from celosia.compiler.places import place_tensors
-from celosia.compiler.step import Step
-from celosia.errors import FitError
-from celosia.graph.ir import Graph, TensorId
+from celosia.compiler.step import Limits, Step
+from celosia.compiler.streams import Stream
+from celosia.graph.ir import Graph, operands
 from celosia_hw.config import AcceleratorConfig
-from celosia_hw.isa import Opcode, Source, encode
+from celosia_hw.isa import Source
+
+#: The limits that the fields of an instruction set.
+FIELD_LIMITS = Limits()
 
 
-def compile_graph(graph: Graph, config: AcceleratorConfig, *, external_rate: float = 0.5) -> Image:
-    """The image of ``graph`` for ``config``.
+@dataclass(frozen=True)
+class Plan:
+    """Everything decided: ``steps`` in order, FILLs included, and ``bases`` of all storages."""
 
-    ``external_rate`` is what the external port delivers, in bytes a cycle; it matters to the
-    predicted cycles alone.
+    context: Context
+    division: Division
+    steps: list[Step]
+    bases: dict[int, int]
+    activation_bytes: int
+    constants: program.Constants
+    weights: Stream
+    parameters: Stream
+
+
+def compile_graph(
+    graph: Graph,
+    config: AcceleratorConfig,
+    *,
+    external_rate: float = 0.5,
+    limits: Limits = FIELD_LIMITS,
+) -> Image:
+    """The image of an optimized graph.
+
+    Args:
+        graph: as the passes leave it.
+        config: the accelerator.
+        external_rate: what the external port delivers, in bytes a cycle; it matters to the
+            predicted cycles alone.
+        limits: largest counts of an instruction; for tests.
 
     Raises:
         FitError: the graph does not fit; the message says what is short.
         ModelError: the graph has something that cannot be compiled.
     """
-    ops = list(graph.ops)
-    placement = place_tensors(graph, ops, config)
-    context = Context(graph, config, placement)
-    steps: list[Step] = []
-    for number, op in enumerate(ops):
-        steps += lower.lower(context, op, number)
+    return assemble(make_plan(graph, config, limits), external_rate)
 
-    weight_users = [(s.key, s.weights.tobytes()) for s in steps if s.weights is not None]
-    parameter_users = [
-        (s.key, parameters.pack(s, config, context.describe(ops[s.op]))) for s in steps
-    ]
-    word, row = 4 * config.weight_chunks, 4 * config.parameter_units * config.requantize_lanes
-    resident = streams.resident_rows(parameter_users, row) <= config.parameter_depth
-    parameter_stream = streams.build(
-        parameter_users,
-        Source.RESIDENT if resident else Source.SCRATCH,
-        row,
-        config.parameter_depth,
-    )
+
+def make_plan(graph: Graph, config: AcceleratorConfig, limits: Limits = FIELD_LIMITS) -> Plan:
+    """All decisions of the compiler; exceptions as for ``compile_graph``."""
+    division = divide(graph)
+    ops = division.graph.ops
+    placement = place_tensors(division.graph, ops, config, limits)
+    context = Context(division.graph, config, placement, limits)
+    steps = [step for number, op in enumerate(ops) for step in lower.lower(context, op, number)]
+
+    parameter_stream = _parameter_stream(context, steps)
     borders = sum(
         len(place.layout.border_regions)
         for place in placement.places.values()
         if place.border_value is not None
     )
     count = len(steps) + borders + 2
-    sources = [Source.SCRATCH, Source.EXTERNAL]
-    if streams.resident_rows(weight_users, word) <= config.weight_depth:
-        sources = [Source.RESIDENT]
-    memory = None
-    for source in sources:
-        weight_stream = streams.build(weight_users, source, word, config.weight_depth)
-        constants = program.arrange(steps, weight_stream, parameter_stream, config, count)
-        memory = plan(placement.storages, constants.start)
-        if memory.peak <= constants.start:
+    variable = [s for s in placement.storages if s.contents is None]
+    for weight_stream in _weight_streams(context, steps):
+        arranged = program.arrange(
+            steps, placement.storages, weight_stream, parameter_stream, config, count
+        )
+        memory = plan(variable, arranged.start)
+        if memory.peak <= arranged.start:
             break
-    assert memory is not None
-    if memory.peak > constants.start:
-        raise FitError("does not fit")
+    else:
+        raise fit.too_little_memory(context, memory, arranged, weight_stream, parameter_stream)
+    bases = {**memory.bases, **arranged.tensors}
+    ordered = _with_borders(context, steps, bases)
+    constants = program.arrange(
+        ordered,
+        placement.storages,
+        weight_stream,
+        parameter_stream,
+        config,
+        len(ordered) + 2,
+    )
+    return Plan(
+        context,
+        division,
+        ordered,
+        {**memory.bases, **constants.tensors},
+        memory.peak,
+        constants,
+        weight_stream,
+        parameter_stream,
+    )
 
-    contents = Contents(config.scratch_bytes)
+
+def _parameter_stream(context: Context, steps: list[Step]) -> Stream:
+    config = context.config
+    ops = context.graph.ops
+    users = [
+        (s.key, parameters.pack(s, config, context.describe(ops[s.op])))
+        for s in steps
+        if s.parameters is not None
+    ]
+    row = 4 * config.parameter_units * config.requantize_lanes
+    resident = streams.resident_rows(users, row) <= config.parameter_depth
+    source = Source.RESIDENT if resident else Source.SCRATCH
+    return streams.build(users, source, row, config.parameter_depth)
+
+
+def _weight_streams(context: Context, steps: list[Step]) -> list[Stream]:
+    """Where the weights could be, best first."""
+    config = context.config
+    users = [(s.key, s.weights.tobytes()) for s in steps if s.weights is not None]
+    word = 4 * config.weight_chunks
+    sources = [Source.SCRATCH, Source.EXTERNAL]
+    if streams.resident_rows(users, word) <= config.weight_depth:
+        sources = [Source.RESIDENT]
+    return [streams.build(users, source, word, config.weight_depth) for source in sources]
+
+
+def _with_borders(context: Context, steps: list[Step], bases: dict[int, int]) -> list[Step]:
+    """The steps with FILLs where a border is needed that the memory does not hold already."""
+    contents = Contents(context.config.scratch_bytes)
     ordered: list[Step] = []
     filled = set()
     for step in steps:
-        op = ops[step.op]
-        for tensor in [*op.inputs, op.output]:
-            place = placement.places.get(tensor)
+        op = context.graph.ops[step.op]
+        for tensor in (op.output, *operands(op)):
+            place = context.placement.places.get(tensor)
             if place is None or place.border_value is None or tensor in filled:
                 continue
             filled.add(tensor)
-            base = memory.bases[place.storage]
-            for region in place.layout.border_regions:
-                ordered += contents.fill(
-                    base, region, place.border_value, place.storage, place.offset, context.limits
-                )
-        place = placement.places[op.output]
-        start = memory.bases[place.storage] + place.offset
-        layout = place.layout
-        for h in range(layout.height):
-            for w in range(layout.width):
-                at = start + layout.offset(h, w)
-                contents.forget(at, at + layout.channels)
-        ordered.append(step)
-
-    constants = program.arrange(ordered, weight_stream, parameter_stream, config, len(ordered) + 2)
-    code = program.encode_setup(constants, weight_stream, parameter_stream)
-    infos = [InstructionInfo("SETUP", -1, cycles.OVERHEAD[Opcode.SETUP])]
-    for step in ordered:
-        code += program.encode_step(step, memory.bases, constants, weight_stream, parameter_stream)
-        infos.append(InstructionInfo(step.opcode.name, step.op, cycles.step_cycles(step, config)))
-    code += encode(Opcode.END, {})
-    infos.append(InstructionInfo("END", -1, 0))
-    sections = [
-        Section(
-            ImageSpace.SCRATCH,
-            constants.start,
-            _aligned(program.scratch_bytes(constants, code, weight_stream, parameter_stream)),
-        )
-    ]
-    if weight_stream.source == Source.RESIDENT and weight_stream.data:
-        sections.append(Section(ImageSpace.WEIGHTS, 0, weight_stream.data))
-    if weight_stream.source == Source.EXTERNAL:
-        sections.append(Section(ImageSpace.EXTERNAL, 0, weight_stream.data))
-    if parameter_stream.source == Source.RESIDENT and parameter_stream.data:
-        sections.append(Section(ImageSpace.PARAMETERS, 0, parameter_stream.data))
-
-    def port(tensor: TensorId) -> TensorPort:
-        place = placement.places[tensor]
-        return _port(graph, tensor, memory.bases[place.storage] + place.offset, place.layout)
-
-    layers = []
-    for number, op in enumerate(ops):
-        mine = [i for i, info in enumerate(infos) if info.layer == number]
-        if not mine:
-            continue
-        layers.append(
-            LayerInfo(
-                graph.tensors[op.output].name,
-                op.kind,
-                op.index,
-                0,
-                sum(infos[i].cycles for i in mine),
-                mine[0],
-                mine[-1],
-                port(op.output),
+            made = contents.border(
+                bases[place.storage],
+                place.address,
+                place.layout.border_regions,
+                place.border_value,
+                context.limits,
             )
-        )
-    return Image(
-        model=graph.name,
-        config=config,
-        entry=constants.program,
-        profile_base=constants.profile,
-        sections=tuple(sections),
-        inputs=tuple(port(t) for t in graph.inputs),
-        outputs=tuple(port(t) for t in graph.outputs),
-        instructions=tuple(infos),
-        layers=tuple(layers),
-        graph_inputs=tuple(graph.tensors[t].name for t in graph.inputs),
-        graph_outputs=tuple(graph.tensors[t].name for t in graph.outputs),
-        external_rate=external_rate,
-    )
-
-
-def _aligned(data: bytes) -> bytes:
-    return data + bytes(-len(data) % 4)
-
-
-def _port(graph: Graph, tensor: TensorId, address: int, layout: Layout) -> TensorPort:
-    info = graph.tensors[tensor]
-    strides = (layout.stride_h, layout.stride_w, 1)
-    if len(info.shape) == 4:
-        strides = (layout.size, *strides)
-    else:
-        strides = strides[-len(info.shape) :]
-    assert info.quantization is not None
-    return TensorPort(
-        info.name,
-        tensor,
-        info.dtype.value,
-        info.shape,
-        address,
-        strides,
-        info.quantization.scale,
-        info.quantization.zero_point,
-    )
+            for fill in made:
+                fill.op = step.op
+            ordered += made
+        contents.written(step, bases[step.output.storage], array_lanes(step, context.config))
+        ordered.append(step)
+    return ordered

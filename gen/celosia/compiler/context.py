@@ -4,11 +4,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from celosia.compiler.step import Limits
 from celosia.compiler.storage import Place, Placement
 from celosia.errors import ModelError
-from celosia.graph.ir import Graph, Op, Quantization, TensorId, result_quantization
+from celosia.graph.ir import (
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Graph,
+    Op,
+    Quantization,
+    TensorId,
+    result_quantization,
+)
+from celosia.passes.accumulators import Interval
+from celosia.passes.ranges import Ranges, accumulator_bounds, tensor_ranges
 from celosia_hw.config import AcceleratorConfig
 
 
@@ -20,6 +32,14 @@ class Context:
     config: AcceleratorConfig
     placement: Placement
     limits: Limits = field(default_factory=Limits)
+
+    @cached_property
+    def _ranges(self) -> Ranges:
+        return tensor_ranges(self.graph)
+
+    def accumulators(self, op: Conv2D | DepthwiseConv2D | FullyConnected) -> Interval:
+        """All accumulators of each output channel, bias included."""
+        return accumulator_bounds(self.graph, op, self._ranges)
 
     def place(self, tensor: TensorId) -> Place:
         return self.placement.places[tensor]
@@ -39,4 +59,9 @@ class Context:
 
     def describe(self, op: Op) -> str:
         """How messages name an operation."""
-        return f"operator {op.index} ({op.kind}, {self.graph.tensors[op.output].name!r})"
+        return describe(self.graph, op)
+
+
+def describe(graph: Graph, op: Op) -> str:
+    """How messages name an operation."""
+    return f"{graph.name}: operator {op.index} ({op.kind}, {graph.tensors[op.output].name!r})"

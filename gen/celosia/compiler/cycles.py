@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The cycle model: how long each instruction takes."""
+"""The cycle model of an instruction whose weights and parameters have all arrived.
+
+What the rings add to it is in ``timing.py``.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from celosia.compiler.step import Step
 from celosia_hw.config import AcceleratorConfig
 from celosia_hw.isa import Opcode
 
-#: Cycles between two instructions: fetching the next one, filling and draining the pipeline.
+#: Cycles of an instruction besides its work: fetching it, filling and draining the pipeline.
 OVERHEAD = {
     Opcode.CONV: 40,
     Opcode.CHAIN: 40,
@@ -21,39 +24,43 @@ OVERHEAD = {
 
 
 @dataclass(frozen=True)
-class Emission:
-    """Taps of a position, and cycles that the requantizer needs for what a position emits."""
+class GroupTime:
+    """Cycles of one group: of all its positions, and of the taps of one of them."""
 
+    total: int
     taps: int
-    drain: int
 
-    @property
-    def cycles(self) -> int:
-        """Cycles from one emission to the next where every position emits."""
-        return max(self.taps, self.drain)
+
+def array_lanes(step: Step, config: AcceleratorConfig) -> int:
+    """Values of an emission but in the last group."""
+    return config.output_channels if step.opcode == Opcode.CONV else config.input_channels
 
 
 def step_cycles(step: Step, config: AcceleratorConfig) -> int:
-    """Cycles of an instruction whose weights and parameters have all arrived."""
+    """Cycles of an instruction, its overhead included."""
     if step.opcode == Opcode.FILL:
         words = -(-step.positions.count // config.word_bytes)
         return OVERHEAD[step.opcode] + step.lines.count * words
-    lanes = config.output_channels if step.opcode == Opcode.CONV else config.input_channels
-    full = _group_cycles(step, _emission(step, lanes, config))
-    last = _group_cycles(step, _emission(step, step.tail, config))
-    return OVERHEAD[step.opcode] + (step.groups.count - 1) * full + last
+    full, last = group_times(step, config)
+    return OVERHEAD[step.opcode] + (step.groups.count - 1) * full.total + last.total
 
 
-def _emission(step: Step, values: int, config: AcceleratorConfig) -> Emission:
+def group_times(step: Step, config: AcceleratorConfig) -> tuple[GroupTime, GroupTime]:
+    """Of any group but the last one, and of that."""
+    return (
+        _group_time(step, array_lanes(step, config), config),
+        _group_time(step, step.tail, config),
+    )
+
+
+def _group_time(step: Step, values: int, config: AcceleratorConfig) -> GroupTime:
+    taps = step.taps.count
     passes = 1 if step.second is None else 2
-    return Emission(step.taps.count, passes * -(-values // config.requantize_lanes))
-
-
-def _group_cycles(step: Step, emission: Emission) -> int:
+    drain = passes * -(-values // config.requantize_lanes)
     outputs = step.positions.count - step.skip
-    # The requantizer works on the last emissions of a line while positions emit nothing.
-    start = step.skip * emission.taps
-    if emission.drain <= emission.taps:
-        return step.lines.count * (start + outputs * emission.taps)
-    slack = max(0, start - (emission.drain - emission.taps))
-    return step.lines.count * (slack + outputs * emission.drain)
+    silent = step.skip * taps
+    if drain > taps:
+        # The requantizer works on the last emission of a line while positions emit nothing.
+        silent = max(0, silent - (drain - taps))
+    line = silent + outputs * max(taps, drain)
+    return GroupTime(step.lines.count * line, taps)

@@ -1,54 +1,62 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Conv2D as CONV instructions."""
+"""Conv2D and DepthwiseConv2D."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from celosia.arithmetic import fixed_point, single_rounding
 from celosia.compiler import requantize
 from celosia.compiler.context import Context
-from celosia.compiler.lower_matrix import Kernel, matrix_step
+from celosia.compiler.cycles import step_cycles
+from celosia.compiler.fit import too_large
+from celosia.compiler.lower_chain import Depthwise, chain_steps
+from celosia.compiler.lower_matrix import Kernel, diagonal, matrix_step
 from celosia.compiler.step import Step
-from celosia.errors import FitError
-from celosia.graph.ir import Conv2D
+from celosia.compiler.storage import Grid
+from celosia.graph.ir import Conv2D, DepthwiseConv2D
 
 
-def lower_conv(context: Context, op: Conv2D, number: int) -> list[Step]:
-    source, target = context.place(op.inputs[0]), context.place(op.output)
-    outputs = op.weights.shape[0]
-    channels = source.layout.channels
-    width = op.weights.shape[3]
-    per_group = outputs // (channels // width)
+def conv_kernel(op: Conv2D, channels: int) -> Kernel:
+    """The kernel of a convolution, grouped if its weights have fewer than ``channels``."""
+    outputs, width = op.weights.shape[0], op.weights.shape[3]
+    per_group = outputs * width // channels
     start = np.arange(outputs) // per_group * width
-    kernel = Kernel(op.weights, start, op.stride, op.dilation)
-    zero_point = context.quantization(op.inputs[0]).zero_point
-    flat = op.weights.reshape(outputs, -1)
-    bias = op.bias.astype(np.int64) - zero_point * flat.sum(axis=1, dtype=np.int64)
-    low, high = requantize.accumulator_range(flat, bias)
-    requantize.check_accumulator(low, high, context.config, context.describe(op))
-    result = context.result_quantization(op)
-    multiplier, shift = fixed_point.conv_multipliers(
-        context.quantization(op.inputs[0]).scale, op.weight_scales, result.scale
-    )
-    found = single_rounding.find(
-        multiplier, shift, low, high, result.zero_point, op.clamp, context.config.multiplier_bits
-    )
-    if found is None:
-        raise FitError(f"{context.describe(op)}: multiplier bits")
-    step = matrix_step(
-        kernel,
-        source.at(-op.padding.top, -op.padding.left),
-        source.layout,
-        target.address,
-        target.layout,
-        requantize.entries(bias, found),
-        context.config,
-        context.limits,
-        number,
-    )
+    return Kernel(op.weights, start, op.stride, op.dilation)
+
+
+def depthwise_kernel(op: DepthwiseConv2D) -> Kernel:
+    weights, start = diagonal(op.weights)
+    return Kernel(weights, start // op.multiplier, op.stride, op.dilation)
+
+
+def lower_conv(context: Context, op: Conv2D) -> list[Step]:
+    source, target = _grids(context, op)
+    kernel = conv_kernel(op, source.channels)
+    found = requantize.of_weighted(context, op)
+    step = matrix_step(kernel, source, target, found, context.config, context.limits)
     if step is None:
-        raise FitError(f"{context.describe(op)}: kernel too large")
-    step.zero_point = result.zero_point
-    step.low, step.high = op.clamp
+        raise too_large(context, op)
     return [step]
+
+
+def lower_depthwise(context: Context, op: DepthwiseConv2D) -> list[Step]:
+    source, target = _grids(context, op)
+    found = requantize.of_weighted(context, op)
+    config, limits = context.config, context.limits
+    choices = []
+    if op.multiplier == 1:
+        kernel = Depthwise(op.weights, op.stride, op.dilation)
+        chain = chain_steps(kernel, source, target, found, config, limits)
+        choices += [chain] if chain is not None else []
+    matrix = matrix_step(depthwise_kernel(op), source, target, found, config, limits)
+    choices += [[matrix]] if matrix is not None else []
+    if not choices:
+        raise too_large(context, op)
+    return min(choices, key=lambda steps: sum(step_cycles(step, config) for step in steps))
+
+
+def _grids(context: Context, op: Conv2D | DepthwiseConv2D) -> tuple[Grid, Grid]:
+    """The input from the first tap of the first output on, and the output."""
+    source, target = context.place(op.inputs[0]).grid, context.place(op.output).grid
+    first = source.part(-op.padding.top, -op.padding.left, source.height, source.width)
+    return first, target

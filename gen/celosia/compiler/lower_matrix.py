@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from celosia.compiler import taps, weights
-from celosia.compiler.layout import Layout
-from celosia.compiler.step import Address, Entries, Limits, Loop, Step, Taps
+from celosia.compiler.requantize import Requantization
+from celosia.compiler.step import Limits, Loop, Step, Taps
+from celosia.compiler.storage import Grid
 from celosia_hw.config import AcceleratorConfig
 from celosia_hw.isa import Opcode
 
@@ -23,7 +24,7 @@ from celosia_hw.isa import Opcode
 @dataclass(frozen=True)
 class Kernel:
     """Output o at (h, w) is the sum over (ky, kx, i) of ``weights[o, ky, kx, i]`` times the input
-    at (h*stride + ky*dilation, w*stride + kx*dilation, start[o] + i), from ``origin`` on."""
+    at (h*stride[0] + ky*dilation[0], w*stride[1] + kx*dilation[1], start[o] + i)."""
 
     weights: npt.NDArray[np.int8]
     start: npt.NDArray[np.int64]
@@ -62,13 +63,14 @@ def windows(start: npt.NDArray[np.int64], width: int, rows: int) -> Windows:
 
 
 def choose_taps(
-    kernel: Kernel, layout: Layout, config: AcceleratorConfig, limits: Limits
+    kernel: Kernel, stride_h: int, stride_w: int, config: AcceleratorConfig, limits: Limits
 ) -> tuple[Windows, Taps] | None:
-    """The window and the loops of ``kernel`` over an input of ``layout``."""
+    """The window and the loops of ``kernel`` over an input with these distances of lines and of
+    pixels; None if the kernel exceeds what an instruction can count."""
     _, kh, kw, width = kernel.weights.shape
     window = windows(kernel.start, width, config.output_channels)
-    rows = Loop(kh, kernel.dilation[0] * layout.stride_h)
-    columns = Loop(kw, kernel.dilation[1] * layout.stride_w)
+    rows = Loop(kh, kernel.dilation[0] * stride_h)
+    columns = Loop(kw, kernel.dilation[1] * stride_w)
     found = taps.choose(rows, columns, window.width, config.input_channels, limits)
     return None if found is None else (window, found)
 
@@ -87,44 +89,49 @@ def group_values(kernel: Kernel, window: Windows, rows: int) -> npt.NDArray[np.i
 
 def matrix_step(
     kernel: Kernel,
-    source: Address,
-    layout: Layout,
-    target: Address,
-    out: Layout,
-    parameters: Entries,
+    source: Grid,
+    target: Grid,
+    found: Requantization,
     config: AcceleratorConfig,
     limits: Limits,
-    op: int,
 ) -> Step | None:
-    """One CONV that computes all of ``out``, or None if the kernel exceeds the loops.
+    """One CONV that computes all of ``target``, or None if the kernel exceeds the loops.
 
-    ``source`` is where the kernel's first element lies for the first output.
+    ``source`` begins where the kernel's first element lies for the first output.
     """
-    chosen = choose_taps(kernel, layout, config, limits)
+    chosen = choose_taps(kernel, source.stride_h, source.stride_w, config, limits)
     if chosen is None:
         return None
     window, loops = chosen
     rows = config.output_channels
     _, kh, kw, _ = kernel.weights.shape
-    ky = np.arange(kh) * kernel.dilation[0] * layout.stride_h
-    kx = np.arange(kw) * kernel.dilation[1] * layout.stride_w
+    ky = np.arange(kh) * kernel.dilation[0] * source.stride_h
+    kx = np.arange(kw) * kernel.dilation[1] * source.stride_w
     offsets = ky[:, None, None] + kx[None, :, None] + np.arange(window.width)
     values = group_values(kernel, window, rows)
-    packed = weights.pack(loops.offsets, config.input_channels, offsets.ravel(), values)
     groups = values.shape[0]
     return Step(
         opcode=Opcode.CONV,
-        op=op,
-        input=source + window.first,
-        output=target,
+        input=source.address + window.first,
+        output=target.address,
         groups=Loop(groups, window.step),
-        lines=Loop(out.height, kernel.stride[0] * layout.stride_h),
-        positions=Loop(out.width, kernel.stride[1] * layout.stride_w),
+        lines=Loop(target.height, kernel.stride[0] * source.stride_h),
+        positions=Loop(target.width, kernel.stride[1] * source.stride_w),
         taps=loops,
         out_group=rows,
-        out_line=out.stride_h,
-        out_position=out.stride_w,
+        out_line=target.stride_h,
+        out_position=target.stride_w,
         tail=kernel.outputs - (groups - 1) * rows,
-        weights=packed,
-        parameters=parameters,
+        weights=weights.pack(loops.offsets, config.input_channels, offsets.ravel(), values),
+        parameters=found.entries,
+        uniform=len(found.entries) == 1 < kernel.outputs,
+        zero_point=found.zero_point,
+        low=found.low,
+        high=found.high,
     )
+
+
+def diagonal(kernel: npt.NDArray[np.int8]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int64]]:
+    """Weights and starts of a ``Kernel`` that does a depthwise one, (kh, kw, out) with out = in."""
+    outputs = kernel.shape[2]
+    return kernel.transpose(2, 0, 1)[..., np.newaxis], np.arange(outputs)

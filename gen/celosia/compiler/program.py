@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from celosia.compiler.layout import round_up
 from celosia.compiler.step import ADDRESS_SPACE, Address, Step
+from celosia.compiler.storage import Storage
 from celosia.compiler.streams import Stream
 from celosia_hw.config import AcceleratorConfig
 from celosia_hw.isa import INSTRUCTION_BYTES, Opcode, Source, encode
@@ -15,12 +16,14 @@ from celosia_hw.isa import INSTRUCTION_BYTES, Opcode, Source, encode
 
 @dataclass
 class Constants:
-    """Addresses of what is not a tensor. Everything but the counters is loaded with the image."""
+    """Addresses of what lives during every run. All but the counters is loaded with the image;
+    ``tensors`` are constant storages by number."""
 
     program: int
     weight_list: int
     parameter_list: int
     tables: dict[bytes, int]
+    tensors: dict[int, int]
     weights: int
     parameters: int
     profile: int
@@ -30,6 +33,7 @@ class Constants:
 
 def arrange(
     steps: Sequence[Step],
+    storages: Sequence[Storage],
     weights: Stream,
     parameters: Stream,
     config: AcceleratorConfig,
@@ -57,6 +61,7 @@ def arrange(
             data = step.second.tables.astype("<i4").tobytes()
             if data not in tables:
                 tables[data] = take(len(data), word)
+    tensors = {s.number: take(s.size, s.align) for s in storages if s.contents is not None}
     weight_list = take(weights.list_bytes, 4)
     parameter_list = take(parameters.list_bytes, 4)
     weight_data = take(len(weights.data) if weights.source == Source.SCRATCH else 0, word)
@@ -70,6 +75,7 @@ def arrange(
         weight_list=base + weight_list,
         parameter_list=base + parameter_list,
         tables={data: base + address for data, address in tables.items()},
+        tensors={number: base + address for number, address in tensors.items()},
         weights=base + weight_data,
         parameters=base + parameter_data,
         profile=base + profile,
@@ -79,10 +85,14 @@ def arrange(
 
 
 def scratch_bytes(
-    constants: Constants, program: bytes, weights: Stream, parameters: Stream
+    constants: Constants,
+    program: bytes,
+    storages: Sequence[Storage],
+    weights: Stream,
+    parameters: Stream,
 ) -> bytes:
-    """The bytes from ``constants.start`` to ``constants.end``."""
-    memory = bytearray(constants.end - constants.start)
+    """The bytes from ``constants.start`` to ``constants.end``, filled up to whole units."""
+    memory = bytearray(round_up(constants.end - constants.start, 4))
 
     def put(address: int, data: bytes) -> None:
         offset = address - constants.start
@@ -91,6 +101,9 @@ def scratch_bytes(
     put(constants.program, program)
     for data, address in constants.tables.items():
         put(address, data)
+    for storage in storages:
+        if storage.contents is not None:
+            put(constants.tensors[storage.number], storage.contents)
     external = weights.source == Source.EXTERNAL
     if weights.source != Source.RESIDENT:
         put(constants.weight_list, weights.segment_list(0 if external else constants.weights))

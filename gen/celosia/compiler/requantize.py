@@ -1,28 +1,58 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Parameter entries of operations: biases and the requantizer's constants."""
+"""Parameter entries of operations: biases and the requantizer's constants.
+
+The array multiplies raw int8 activations, so that the zero point of the input moves into the bias:
+``v = sum(w * x) + (bias - zero_point * sum(w))`` is exactly the reference's accumulator.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from celosia.arithmetic import single_rounding
+from celosia.arithmetic import pool, single_rounding
 from celosia.arithmetic.single_rounding import SingleRounding
+from celosia.compiler.context import Context
 from celosia.compiler.step import Entries
-from celosia.errors import FitError
+from celosia.errors import FitError, ModelError
+from celosia.graph.ir import (
+    ArrayOp,
+    AveragePool2D,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Mean,
+)
+from celosia.passes.requantization import single_rounding as rounding
+from celosia.passes.rewrite import result_clamp
 from celosia_hw.config import AcceleratorConfig
 from celosia_hw.isa import NO_TIE
 
 Int64Array = npt.NDArray[np.int64]
+WeightedOp = Conv2D | DepthwiseConv2D | FullyConnected
 
 
-def accumulator_range(
-    weights: npt.NDArray[np.int8], bias: Int64Array
-) -> tuple[Int64Array, Int64Array]:
-    """Least and greatest sum of weight times int8 plus bias, for each row of (rows, elements)."""
-    positive = np.maximum(weights, 0).sum(axis=1, dtype=np.int64)
-    negative = np.minimum(weights, 0).sum(axis=1, dtype=np.int64)
-    return bias - 128 * positive + 127 * negative, bias + 127 * positive - 128 * negative
+@dataclass(frozen=True)
+class Requantization:
+    """Entries of all outputs (or the one of all of them), and what is known of their sums.
+
+    ``accumulator_bits`` hold every sum with its bias, ``sum_bits`` every sum without.
+    """
+
+    entries: Entries
+    zero_point: int
+    low: int
+    high: int
+    accumulator_bits: int
+    sum_bits: int
+
+    def repeated(self, times: int) -> Requantization:
+        """For ``times`` copies of the same channels, one behind the other."""
+        e = self.entries
+        arrays = (np.tile(v, times) for v in (e.bias, e.multiplier, e.shift, e.tie))
+        return replace(self, entries=Entries(*arrays))
 
 
 def signed_bits(low: int, high: int) -> int:
@@ -30,24 +60,107 @@ def signed_bits(low: int, high: int) -> int:
     return max((~low).bit_length() if low < 0 else low.bit_length(), high.bit_length()) + 1
 
 
-def entries(bias: Int64Array, found: SingleRounding) -> Entries:
-    tie = np.where(found.tie == single_rounding.NO_TIE, NO_TIE, found.tie)
-    return Entries(bias, *np.broadcast_arrays(found.multiplier, found.shift, tie))
-
-
-def identity() -> Entries:
-    """The one entry that leaves an int8 as it is: (v*2 + 1) >> 1."""
+def identity(low: int = -128, high: int = 127) -> Requantization:
+    """Leaves an int8 as it is, (v*2 + 1) >> 1, but for a clamp."""
     one = np.ones(1, dtype=np.int64)
-    return Entries(0 * one, 2 * one, one, NO_TIE * one)
+    return Requantization(Entries(0 * one, 2 * one, one, NO_TIE * one), 0, low, high, 8, 8)
 
 
-def check_accumulator(
-    low: Int64Array, high: Int64Array, config: AcceleratorConfig, layer: str
-) -> None:
-    """Raises FitError if accumulators between ``low`` and ``high`` exceed the configured width."""
-    bits = signed_bits(int(low.min()), int(high.max()))
+def of_weighted(context: Context, op: WeightedOp) -> Requantization:
+    """For a convolution or a fully connected layer.
+
+    Raises:
+        FitError: the accumulators or the multipliers need more bits than configured.
+        ModelError: the reference's own int32 could overflow.
+    """
+    bounds = context.accumulators(op)
+    found = rounding(context.graph, op, bounds)
+    if found is None:
+        raise ModelError(
+            f"{context.describe(op)}: an accumulator could overflow the reference's 32 bits; "
+            "quantize the model anew"
+        )
+    weights = op.weights
+    rows = weights.reshape(-1, len(op.bias)).T if isinstance(op, DepthwiseConv2D) else weights
+    sums = rows.reshape(len(op.bias), -1).sum(axis=1, dtype=np.int64)
+    centre = context.quantization(op.inputs[0]).zero_point
+    bias = op.bias.astype(np.int64) - centre * sums
+    return _checked(context, op, _requantization(bias, found, bounds.low, bounds.high))
+
+
+def of_average(context: Context, op: AveragePool2D, count: int) -> Requantization:
+    """For the windows of a pool that have ``count`` elements inside the image."""
+    sums = np.arange(-128 * count, 127 * count + 1)
+    clamp = result_clamp(context.graph, op)
+    return _of_function(context, op, pool.average(sums, count, clamp), count, 0, clamp)
+
+
+def of_mean(context: Context, op: Mean, count: int) -> Requantization:
+    sums = np.arange(-128 * count, 127 * count + 1)
+    source, result = context.quantization(op.inputs[0]), context.result_quantization(op)
+    clamp = result_clamp(context.graph, op)
+    values = np.clip(pool.mean(sums, count, source, result), *clamp)
+    return _of_function(context, op, values, count, -source.zero_point * count, clamp)
+
+
+def _of_function(
+    context: Context,
+    op: AveragePool2D | Mean,
+    values: npt.NDArray[np.int8],
+    count: int,
+    bias: int,
+    clamp: tuple[int, int],
+) -> Requantization:
+    """``values`` for the sums -128*count..127*count, to which the hardware adds ``bias``."""
+    zero_point = context.result_quantization(op).zero_point if isinstance(op, Mean) else 0
+    low, high = -128 * count + bias, 127 * count + bias
+    found = single_rounding.find_for_function(values, low, zero_point, clamp, 31)
+    if found is None:
+        raise FitError(
+            f"{context.describe(op)}: no single rounding equals its division by {count}; "
+            "choose another window"
+        )
+    ends = np.array([low]), np.array([high])
+    return _checked(context, op, _requantization(np.array([bias]), found, *ends))
+
+
+def _requantization(
+    bias: Int64Array, found: SingleRounding, low: Int64Array, high: Int64Array
+) -> Requantization:
+    tie = np.where(found.tie == single_rounding.NO_TIE, NO_TIE, found.tie)
+    return Requantization(
+        Entries(bias, *np.broadcast_arrays(found.multiplier, found.shift, tie)),
+        found.zero_point,
+        *found.clamp,
+        signed_bits(int(low.min()), int(high.max())),
+        signed_bits(int((low - bias).min()), int((high - bias).max())),
+    )
+
+
+def _checked(context: Context, op: ArrayOp, found: Requantization) -> Requantization:
+    config = context.config
+    e = found.entries
+    bits = max(found.accumulator_bits, signed_bits(int(e.bias.min()), int(e.bias.max())))
     if bits > config.accumulator_bits:
         raise FitError(
-            f"{layer}: its accumulators need {bits} bits, the configuration has "
-            f"{config.accumulator_bits}; use accumulator_bits={bits} or more"
+            f"{context.describe(op)}: its accumulators need {bits} bits, the configuration has "
+            f"{config.accumulator_bits}; {_remedy('accumulator_bits', bits, 32)}"
         )
+    bits = int(e.multiplier.max()).bit_length()
+    if bits > config.multiplier_bits:
+        raise FitError(
+            f"{context.describe(op)}: its requantization needs a multiplier of {bits} bits, the "
+            f"configuration has {config.multiplier_bits}; {_remedy('multiplier_bits', bits, 32)}"
+        )
+    return found
+
+
+def _remedy(name: str, bits: int, limit: int) -> str:
+    if bits > limit:
+        return f"no accelerator has more than {limit}"
+    return f"generate an accelerator with {name}={bits}"
+
+
+def fits_chain(found: Requantization, config: AcceleratorConfig) -> bool:
+    """Whether the depthwise accumulators hold every sum."""
+    return found.sum_bits <= config.chain_bits

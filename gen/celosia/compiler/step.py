@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ from celosia_hw.isa import ADDRESS_BITS, COMPUTE, Opcode
 
 #: Strides are taken modulo this.
 ADDRESS_SPACE = 1 << ADDRESS_BITS
+
+_keys = count()
 
 
 @dataclass(frozen=True)
@@ -111,11 +113,12 @@ class Step:
 
     ``weights`` is int8 (groups or 1 if shared, words, OC, IC). ``parameters`` has an entry for
     each output of each group, the last group filled up, or one entry if ``uniform``. ``op`` is
-    the position of the operation in the graph's list, -1 where there is none.
+    the position of the operation in the graph's list, -1 where there is none. ``key`` identifies
+    the step.
     """
 
     opcode: Opcode
-    op: int
+    op: int = -1
     input: Address
     output: Address
     groups: Loop = Loop()
@@ -135,7 +138,11 @@ class Step:
     low: int = -128
     high: int = 127
     second: SecondPass | None = None
-    key: int = field(default_factory=count().__next__)
+    key: int = field(default_factory=_keys.__next__)
+
+    def part(self, **changes: Any) -> Step:
+        """A copy with changes and an identity of its own."""
+        return replace(self, key=next(_keys), **changes)
 
     @property
     def emissions(self) -> int:
@@ -145,15 +152,3 @@ class Step:
     def weight_words(self) -> int:
         """Words of one group."""
         return 0 if self.weights is None else self.weights.shape[1]
-
-    def reads(self, lanes: int) -> Iterable[tuple[int, int]]:
-        """First and last offset, within the input's storage, of what is read."""
-        loops = (self.groups, self.lines, self.positions, self.taps.ky, self.taps.kx, self.taps.c)
-        spans = [loop.stride * (loop.count - 1) for loop in loops]
-        low = self.input.offset + sum(min(span, 0) for span in spans)
-        high = self.input.offset + sum(max(span, 0) for span in spans) + lanes - 1
-        return [(low, high)]
-
-
-def is_fill(step: Step) -> bool:
-    return step.opcode == Opcode.FILL

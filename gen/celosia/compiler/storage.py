@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from celosia.compiler.layout import Layout
 from celosia.compiler.step import Address
@@ -30,6 +30,33 @@ class Storage:
 
 
 @dataclass(frozen=True)
+class Grid:
+    """``height * width`` pixels of ``channels`` bytes from ``address`` on, strides in bytes."""
+
+    address: Address
+    height: int
+    width: int
+    channels: int
+    stride_h: int
+    stride_w: int
+
+    def part(self, h: int, w: int, height: int, width: int) -> Grid:
+        """The pixels from (h, w) on, which may lie in the border."""
+        address = self.address + h * self.stride_h + w * self.stride_w
+        return replace(self, address=address, height=height, width=width)
+
+    def transposed(self) -> Grid:
+        """Height and width swapped."""
+        return replace(
+            self,
+            height=self.width,
+            width=self.height,
+            stride_h=self.stride_w,
+            stride_w=self.stride_h,
+        )
+
+
+@dataclass(frozen=True)
 class Place:
     """A tensor in a storage: element (0, 0, 0) is byte ``offset`` of it."""
 
@@ -43,16 +70,26 @@ class Place:
     def address(self) -> Address:
         return Address(self.storage, self.offset)
 
-    def at(self, h: int, w: int, c: int = 0) -> Address:
-        return self.address + self.layout.offset(h, w, c)
+    @property
+    def grid(self) -> Grid:
+        x = self.layout
+        return Grid(self.address, x.height, x.width, x.channels, x.stride_h, x.stride_w)
 
 
 @dataclass
 class Placement:
-    """All storages, and where each tensor of a graph lies."""
+    """All storages, and where each tensor of a graph lies.
+
+    ``aliases`` are results of a Reshape that are views of its input, ``temporaries`` compact
+    copies on the way of a Reshape, by its result. ``constants`` are constant operands of
+    additions, by the addition's result.
+    """
 
     storages: list[Storage] = field(default_factory=list)
     places: dict[TensorId, Place] = field(default_factory=dict)
+    aliases: set[TensorId] = field(default_factory=set)
+    temporaries: dict[TensorId, Place] = field(default_factory=dict)
+    constants: dict[TensorId, Place] = field(default_factory=dict)
 
     def add(self, name: str, size: int, first: int, last: int, align: int = 4) -> Storage:
         storage = Storage(len(self.storages), name, size, first, last, align)

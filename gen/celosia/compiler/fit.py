@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Messages about what does not fit."""
+
+from __future__ import annotations
+
+from celosia.compiler.context import Context
+from celosia.compiler.memory import MemoryPlan, busiest
+from celosia.compiler.program import Constants
+from celosia.compiler.streams import Stream
+from celosia.errors import FitError
+from celosia.graph.ir import Op
+from celosia_hw.isa import Source
+
+
+def too_large(context: Context, op: Op) -> FitError:
+    """For a kernel or a window that the loops of an instruction cannot count."""
+    return FitError(
+        f"{context.describe(op)}: its kernel or window has more elements than an instruction can "
+        "count; split the operation in the model"
+    )
+
+
+def too_little_memory(
+    context: Context,
+    memory: MemoryPlan,
+    constants: Constants,
+    weights: Stream,
+    parameters: Stream,
+) -> FitError:
+    """For a scratchpad that cannot hold the activations beside what must always be there."""
+    size = context.config.scratch_bytes
+    fixed = size - constants.start
+    variable = [s for s in context.placement.storages if s.contents is None]
+    position, _ = busiest(variable)
+    ops = context.graph.ops
+    where = context.describe(ops[min(max(position, 0), len(ops) - 1)])
+    parts = [f"{memory.peak} bytes of activations at {where}"]
+    if parameters.source == Source.SCRATCH:
+        parts.append(f"{len(parameters.data)} bytes of parameters")
+    if weights.source == Source.SCRATCH:
+        parts.append(f"{len(weights.data)} bytes of weights")
+    rest = fixed - sum(len(s.data) for s in (weights, parameters) if s.source == Source.SCRATCH)
+    parts.append(f"{rest} bytes of program and tables")
+    missing = memory.peak + fixed - size
+    return FitError(
+        f"{context.graph.name} does not fit: the scratchpad of {size} bytes is {missing} bytes "
+        f"short; needed are {', '.join(parts)}"
+    )

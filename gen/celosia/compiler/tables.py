@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Second passes: tables of epilogues, additions and one-input functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from celosia.arithmetic import add_tables
+from celosia.arithmetic.add import add_operands
+from celosia.arithmetic.functions import function_table
+from celosia.compiler.context import Context
+from celosia.compiler.step import Address, SecondPass
+from celosia.errors import ModelError
+from celosia.graph.ir import (
+    Add,
+    ArrayOp,
+    Elementwise,
+    Lookup,
+    Op,
+    Quantization,
+    ResidualAdd,
+    Table,
+    TensorId,
+)
+from celosia.passes.rewrite import result_clamp
+from celosia_hw.isa import NO_TIE
+
+
+def function_values(context: Context, op: Lookup | Elementwise) -> Sequence[int]:
+    """What ``op`` makes of the bytes -128..127, its clamp included, as int8.
+
+    The hardware sees uint8 values from 128 on as negative bytes.
+    """
+    if isinstance(op, Lookup):
+        values = np.asarray(op.values)
+        return [int(v) for v in np.clip(values, *result_clamp(context.graph, op))]
+    source, target = (context.graph.tensors[tensor] for tensor in (op.inputs[0], op.output))
+    values = function_table(
+        op.function,
+        context.quantization(op.inputs[0]),
+        context.result_quantization(op),
+        alpha=op.alpha,
+        input_dtype=source.dtype,
+        output_dtype=target.dtype,
+    )
+    if source.dtype.value == "uint8":
+        values = np.roll(values, 128)
+    if target.dtype.value == "int8":
+        values = np.clip(values, *result_clamp(context.graph, op)).astype(np.int8)
+    return [int(v) for v in values.view(np.int8)]
+
+
+def function(values: Sequence[int]) -> SecondPass:
+    """A table of 256 int8 results."""
+    found = add_tables.function_tables(values)
+    return _second_pass(found, None)
+
+
+def epilogue(context: Context, op: ArrayOp, before: Sequence[int] | None) -> SecondPass | None:
+    """The second pass of ``op``: a function of its result ``before``, if any, then its epilogue.
+
+    The residual's address is that of the other operand's first element.
+    """
+    match op.epilogue:
+        case None:
+            return None if before is None else function(before)
+        case Table(values=values):
+            if before is not None:
+                values = tuple(values[v + 128] for v in before)
+            return function(values)
+        case ResidualAdd() as add:
+            other, output = context.quantization(add.other), context.quantization(op.output)
+            pair = (add.inner, other) if add.result_first else (other, add.inner)
+            found = _addition(context, op, *pair, output, add, swap=not add.result_first)
+            if before is not None:
+                found = _precede(found, before)
+            return _second_pass(found, _residual(context, op, add.other))
+
+
+def addition(context: Context, op: Add) -> SecondPass:
+    """The second pass that adds input 1 to a copy of input 0."""
+    first, second = (context.quantization(tensor) for tensor in op.inputs)
+    found = _addition(context, op, first, second, context.result_quantization(op), op)
+    low, high = result_clamp(context.graph, op)
+    clamp = max(low, found.clamp[0]), min(high, found.clamp[1])
+    found = add_tables.SecondPass(
+        found.first, found.second, found.shift, found.tie, found.zero_point, clamp
+    )
+    return _second_pass(found, _residual(context, op, op.inputs[1]))
+
+
+def _residual(context: Context, op: Op, other: TensorId) -> Address:
+    constant = context.placement.constants.get(op.output)
+    return (constant or context.place(other)).address
+
+
+def _addition(
+    context: Context,
+    op: Op,
+    first: Quantization,
+    second: Quantization,
+    output: Quantization,
+    add: Add | ResidualAdd,
+    *,
+    swap: bool = False,
+) -> add_tables.SecondPass:
+    """Tables for the array's result (the second operand if ``swap``) and the residual."""
+    operands = add_operands(first, second, output, add.activation)
+    scaled = [operands.first, operands.second]
+    wanted = operands.outputs()
+    if swap:
+        scaled.reverse()
+        wanted = wanted.T
+    found = add_tables.find_tables(
+        wanted, *scaled, operands.multiplier, operands.shift, operands.zero_point, operands.clamp
+    )
+    if found is None:
+        raise ModelError(
+            f"{context.describe(op)}: no tables give the addition's exact results; quantize the "
+            "model anew"
+        )
+    return found
+
+
+def _precede(found: add_tables.SecondPass, before: Sequence[int]) -> add_tables.SecondPass:
+    first = found.first[np.asarray(before) + 128]
+    return add_tables.SecondPass(
+        first, found.second, found.shift, found.tie, found.zero_point, found.clamp
+    )
+
+
+def _second_pass(found: add_tables.SecondPass, residual: Address | None) -> SecondPass:
+    tables = [found.first] if found.second is None else [found.first, found.second]
+    return SecondPass(
+        np.concatenate(tables).astype(np.int32),
+        found.shift,
+        NO_TIE if found.tie == add_tables.NO_TIE else found.tie,
+        found.zero_point,
+        *found.clamp,
+        residual,
+    )
