@@ -7,7 +7,8 @@ that are all zero or all extreme, biases that saturate, every activation. All of
 LiteRT's reference kernels run them, without what the kernels leave undefined.
 
 ``size`` bounds them: no operator needs more than 16,000 * size products, no activation has more
-than 1,500 * size elements, and a network has at most six layers besides its input.
+than 1,500 * size elements, and a network has at most six layers (a residual, which is a convolution
+and an addition, counting as one) and a softmax.
 """
 
 from celosia_sim.random_models.graphs import (

@@ -85,16 +85,18 @@ class Draw:
         return self.quantization(of.scale * factor)
 
     def activation(self) -> Activation:
-        activations = list(Activation)
-        return self.choice([Activation.NONE, *activations])
+        # The bounded ones collapse to one value under large scales: not too many of them.
+        usual = [Activation.NONE, Activation.NONE, Activation.RELU]
+        return self.choice(usual if self.chance(0.6) else list(Activation))
 
     # --- shapes ----------------------------------------------------------------------------------
 
-    def image(self) -> tuple[int, int, int, int]:
+    def image(self, copies: int = 1) -> tuple[int, int, int, int]:
+        """An image so small that ``copies`` of it are within the budget."""
         while True:
             height, width = self.integer(1, self.max_side), self.integer(1, self.max_side)
             shape = (1, height, width, self.integer(1, self.max_channels))
-            if height * width * shape[3] <= self.max_elements:
+            if height * width * shape[3] * copies <= self.max_elements:
                 return shape
 
     def shape(self) -> tuple[int, ...]:
@@ -119,12 +121,14 @@ class Draw:
         # Effective scale: what makes an output step of an accumulator.
         effective = self.power(4, 7) / deviation
         output = self.near(source, -6, 6) if self.chance(0.7) else self.quantization()
-        mode = self.choice(["usual", "usual", "tie", "extreme"])
+        mode = self.choice([*("usual",) * 6, *("tie",) * 3, *("extreme",) * 3, "vanishing"])
         if mode == "tie":  # exact halves: all factors are powers of two
             effective = 2.0 ** round(np.log2(effective))
             output = per_tensor(source.scale * 2.0 ** self.integer(-3, 3), output.zero_point)
         elif mode == "extreme":
-            effective *= self.power(-14, 5)
+            effective *= self.power(-7, 6)
+        elif mode == "vanishing":  # multipliers around 2^-32, below which they become 0
+            effective = self.power(-36, -29)
         scales = np.array([effective * output.scale / source.scale])
         if self.chance(0.6):
             spread = self.choice([1.0, 3.0, 8.0])

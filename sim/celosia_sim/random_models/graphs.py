@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from celosia.graph.ir import DType
 from celosia_sim.random_models.draw import Draw
-from celosia_sim.random_models.operators import ANY_LAYERS, IMAGE_LAYERS, Layers
+from celosia_sim.random_models.operators import ANY_LAYERS, CONCATENATED, IMAGE_LAYERS, Layers
 
 #: Models of these read or write other types than int8, or read two inputs.
 _EDGES = ("ADD_TWO_INPUTS", "QUANTIZE", "DEQUANTIZE", "FROM_UINT8", "TO_UINT8")
@@ -65,7 +65,8 @@ def random_operator(operator: str, seed: int, size: int = 1) -> bytes:
     draw = Draw([seed, OPERATORS.index(operator)], size)
     layers = Layers(draw)
     if operator in IMAGE_LAYERS:
-        image = layers.model.input("image", draw.image(), draw.quantization())
+        shape = draw.image(CONCATENATED if operator == "CONCATENATION" else 1)
+        image = layers.model.input("image", shape, draw.quantization())
         result = IMAGE_LAYERS[operator](layers, image)
     elif operator in ANY_LAYERS:
         x = layers.model.input("x", draw.shape(), draw.quantization())
@@ -123,7 +124,7 @@ def _layer(layers: Layers, x: int) -> int:
         kind = draw.choice(["RESHAPE", "EXPAND_DIMS"])
     elif kind == "RESIDUAL":
         return _residual(layers, x)
-    elif kind == "CONCATENATION" and not layers.keeps_shape(x):
+    elif kind == "CONCATENATION" and not layers.keeps_shape(x, CONCATENATED):
         kind = "CONV_2D"  # the budget is used up
     elif kind == "FULLY_CONNECTED" and draw.chance(0.4):
         x = layers.reshape(x)

@@ -12,6 +12,8 @@ from celosia.graph.ir import Quantization
 from celosia_sim.random_models.draw import Draw
 from celosia_sim.tflite_writer import ModelBuilder, PaddingName, per_channel, per_tensor
 
+#: Images that ``concatenate`` joins at most.
+CONCATENATED = 3
 _PADDINGS: tuple[PaddingName, ...] = ("SAME", "VALID")
 
 
@@ -54,10 +56,12 @@ class Layers:
             activation=self.draw.activation(),
         )
 
-    def keeps_shape(self, x: int) -> bool:
-        """Whether a convolution that keeps an image's shape is within the budget."""
-        depth = self.model.shape(x)[3]
-        return self._fits(x, depth, depth, (1, 1))
+    def keeps_shape(self, x: int, copies: int = 1) -> bool:
+        """Whether a convolution that keeps an image's shape is within the budget, and a tensor
+        with the channels of ``copies`` such images."""
+        shape = self.model.shape(x)
+        within = math.prod(shape) * copies <= self.draw.max_elements
+        return within and self._fits(x, shape[3], shape[3], (1, 1))
 
     def depthwise_conv_2d(self, x: int) -> int:
         depth = self.model.shape(x)[3]
@@ -230,8 +234,8 @@ class Layers:
     def concatenate(self, x: int) -> int:
         """The image's channels, some repeated, beside those of a convolution of it."""
         source = self.quantization(x)
-        if not self.keeps_shape(x):
-            return self.model.concatenation([x, x])
+        if not self.keeps_shape(x, CONCATENATED):
+            return self.model.concatenation([x])
         parts = [x, self.conv_2d(x, output=source, same_shape=True)]
         if self.draw.chance(0.3):
             parts.append(x)
