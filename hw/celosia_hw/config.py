@@ -50,9 +50,9 @@ class AcceleratorConfig:
     scratch_single_port: bool = True
     weight_depth: int = 512
     parameter_depth: int = 256
-    accumulator_bits: int = 26
+    accumulator_bits: int = 24
     chain_bits: int = 22
-    multiplier_bits: int = 24
+    multiplier_bits: int = 28
     requantize_lanes: int = 1
 
     def __post_init__(self) -> None:
