@@ -86,7 +86,7 @@ CASES: dict[str, tuple[Case, str]] = {
         conv((ones(4, 1, 1, 4), UNIT), (zeros32(4), per_tensor(0.005, 1))),
         "zero point of the bias is not 0",
     ),
-    "stride of zero": (conv(StrideW=0), r"StrideW is 0, not in 1\.\.65535"),
+    "stride of zero": (conv(StrideW=0), r"StrideW is 0, not in 1\.\.32767"),
     "negative dilation": (conv(DilationHFactor=-1), "DilationHFactor is -1"),
     "huge stride": (conv(StrideH=1 << 30), "StrideH is 1073741824"),
     "unknown padding": (conv(Padding=9), "padding 9 is neither SAME nor VALID"),

@@ -19,7 +19,7 @@ SCHEMA_VERSION = 3
 #: Bounds that keep the work for a hostile file small; real models are far below.
 MAX_OPERATORS = 4096
 MAX_TENSORS = 32768
-MAX_OPERANDS = 1024
+MAX_OPERANDS = 128
 MAX_DIMENSIONS = 8
 _MAX_NAME = 512
 

@@ -21,8 +21,8 @@ from celosia.importer.tensors import (
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
-#: Windows, strides and dilations beyond this are refused.
-_MAX_WINDOW = 65535
+#: Windows, strides and dilations beyond this are refused, strides also by the kernels.
+_MAX_WINDOW = 32767
 
 _ACTIVATIONS = {
     tflite.ActivationFunctionType.NONE: Activation.NONE,
@@ -167,6 +167,11 @@ class Node:
         if values.size > 32:
             self.reject(f"it has {values.size} elements", DAMAGED_REMEDY, tensor.index)
         return values.astype(np.int64)
+
+    def charge(self, count: int) -> None:
+        """Counts ``count`` bytes that the operator needs beside its constants' own."""
+        if not self._reader.charge(count, self.operator):
+            raise RejectedOperatorError
 
     def constant_tensor(self, position: int) -> TensorId:
         """An int8 constant input that becomes a tensor of the graph."""

@@ -27,10 +27,12 @@ MAX_ELEMENTS = 1 << 24
 #: Bytes of constants over all operators; several operators may name the same bytes.
 MAX_CONSTANT_BYTES = 128 << 20
 _MAX_RANK = 4
+#: Problems that are kept; a hostile file may have more than memory has room for.
+_MAX_PROBLEMS = 1000
 
 
 class Problems:
-    """Problems in the order in which they are found, each one once."""
+    """Problems in the order in which they are found, each one once, the first thousand."""
 
     def __init__(self) -> None:
         self.found: list[Problem] = []
@@ -47,6 +49,8 @@ class Problems:
         """Adds a problem; one of a tensor is told for the first operator that meets it only."""
         if operator is not None:
             self._operators.add(operator.index)
+        if len(self.found) >= _MAX_PROBLEMS:
+            return
         if tensor is not None:
             if (reason, tensor) in self._seen:
                 return
@@ -151,12 +155,18 @@ class TensorReader:
                 tensor.name,
             )
             return None
-        self._constant_bytes += wanted
-        if self._constant_bytes > MAX_CONSTANT_BYTES:
-            reason = f"with this operator the constants exceed {MAX_CONSTANT_BYTES} bytes"
-            self.problems.add(reason, "use a smaller model", operator)
+        if not self.charge(wanted, operator):
             return None
         return data.view(dtype).reshape(tensor.shape)
+
+    def charge(self, count: int, operator: FileOperator | None) -> bool:
+        """Counts bytes of constants; whether all operators together stay within the limit."""
+        self._constant_bytes += count
+        if self._constant_bytes <= MAX_CONSTANT_BYTES:
+            return True
+        reason = f"with this operator the constants exceed {MAX_CONSTANT_BYTES} bytes"
+        self.problems.add(reason, "use a smaller model", operator)
+        return False
 
     def _per_tensor(
         self, tensor: FileTensor, dtype: DType, operator: FileOperator | None

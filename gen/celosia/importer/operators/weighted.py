@@ -30,6 +30,8 @@ from celosia.importer.node import Node, quantization_of
 from celosia.importer.tensors import DAMAGED_REMEDY, QUANTIZE_REMEDY
 
 _MAX_CHANNELS = 65536
+#: Memory of one channel's scale and bias as Python and numpy hold them.
+_CHANNEL_BYTES = 64
 #: Largest difference of bias scale and product scale, in output steps (``kernel_util.cc``).
 _BIAS_SCALE_TOLERANCE = 0.02
 #: A scaled sum, with a zero point still to come, must fit an int32.
@@ -182,6 +184,7 @@ def _weights(node: Node, rank: int, axis: int) -> _Weights:
     channels = values.shape[axis]
     if channels > _MAX_CHANNELS:
         node.reject(f"it has {channels} output channels", "use a smaller model", tensor.index)
+    node.charge(_CHANNEL_BYTES * channels)
     scales = _scales(node, tensor, channels, axis)
     per_channel = len(scales) > 1
     if not per_channel:
