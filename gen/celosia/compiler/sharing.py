@@ -228,11 +228,12 @@ class Sharing:
             return False
         if self.lifetime(operand)[1] != number or self.lifetime(op.output)[0] < number:
             return False
-        # Other inputs are read at other places than those just written.
+        # The other operand is read at other places than those just written.
+        others = [op.inputs[0], residual(op)]
+        others.remove(operand)
         return not any(
-            self._within(t, operand)
-            for t in operands(op)
-            if t != operand and self._graph.tensors[t].data is None
+            t is not None and self._graph.tensors[t].data is None and self._within(t, operand)
+            for t in others
         )
 
     def _is_part(self, tensor: TensorId) -> bool:
