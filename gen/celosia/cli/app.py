@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The group of all commands."""
+
+from __future__ import annotations
+
+import click
+
+from .boards import boards
+from .examples import examples
+from .generate import generate
+from .inspect import inspect
+from .simulate import simulate
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        "celosia inspect model.tflite",
+        "celosia generate model.tflite --board icebreaker -o build/model",
+        "celosia simulate build/model --input images.npy",
+    ),
+)
+@click.version_option(package_name="celosia", message="%(prog)s %(version)s")
+def celosia() -> None:
+    r"""From an int8 TensorFlow Lite model to a bit-exact accelerator for a small FPGA.
+
+    \b
+    Exit codes: 0 success; 1 a simulation's outputs differ from the reference;
+    2 the command could not be carried out, with one message that says why.
+    """
+
+
+for command in (generate, simulate, inspect, boards):
+    celosia.add_command(command)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Progress bars on stderr, for what takes longer than a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+#: Called with the stage, what is done of it, and how much there is to do.
+Advance: TypeAlias = Callable[[str, float, float], None]
+
+
+@contextmanager
+def progress_bars(titles: Mapping[str, str], *, quiet: bool) -> Iterator[Advance]:
+    """Yields a function that shows the progress of stages, a bar each.
+
+    ``titles`` maps stages to what is shown. Where stderr is no terminal only the beginning of each
+    stage is told; if ``quiet``, nothing is.
+    """
+    out = Console(stderr=True, quiet=quiet)
+    bars: dict[str, TaskID] = {}
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=out,
+        disable=quiet or not out.is_terminal,
+    )
+
+    def advance(stage: str, done: float, total: float) -> None:
+        title = titles.get(stage, stage)
+        if stage not in bars:
+            bars[stage] = progress.add_task(title, total=total)
+            if not out.is_terminal:
+                out.print(f"{title} ...", highlight=False, markup=False)
+        progress.update(bars[stage], completed=done, total=total)
+
+    with progress:
+        yield advance

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""``celosia simulate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from .examples import examples
+from .progress import progress_bars
+from .report import Report, reporting
+
+_STAGES = {"compile": "Compiling the Verilog", "run": "Simulating cycles"}
+
+
+def _show(out: Console, report: Report) -> None:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("LAYER", overflow="ellipsis", no_wrap=True)
+    table.add_column("OPERATION", no_wrap=True)
+    for title in ("MACS", "CYCLES", "MACS/CYCLE"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for layer in report["layers"]:
+        rate = layer["macs"] / layer["cycles"] if layer["cycles"] else 0.0
+        counts = (f"{layer['macs']:,}", f"{layer['cycles']:,}", f"{rate:.2f}")
+        table.add_row(layer["name"], layer["op"], *counts)
+    out.print(table)
+    out.print()
+    for number, cycles in enumerate(report["cycles"]):
+        out.print(f"sample {number}: {cycles:,} cycles")
+    out.print(
+        f"{report['macs']:,} MACs a sample, {report['macs_per_cycle']:.2f} a cycle, "
+        f"utilization of the MAC array {100 * report['utilization']:.1f} %"
+    )
+    samples, mismatches = report["samples"], report["mismatches"]
+    if mismatches:
+        out.print(f"MISMATCH: {mismatches} of {samples} samples differ from the integer reference")
+        if report.get("first_mismatch"):
+            out.print(report["first_mismatch"]["text"])
+    else:
+        out.print(f"{samples} of {samples} samples equal the integer reference in every byte")
+
+
+@click.command(
+    short_help="Run an accelerator's Verilog on real input.",
+    epilog=examples(
+        "celosia simulate build/model --input images.npy",
+        "celosia simulate build/model --input images.npy --samples 1 --trace wave.fst",
+        "celosia simulate build/model --input images.npy --json",
+        "celosia simulate build/one --image build/two --input for_two.npy",
+    ),
+)
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option(
+    "--input",
+    "input_file",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE.npy",
+    help="Samples: the model's input shape behind an axis of samples; int8, or floating point "
+    "numbers that are quantized with the model's scale.",
+)
+@click.option("--samples", type=click.IntRange(min=1), help="Only this many samples.")
+@click.option(
+    "--trace",
+    type=click.Path(path_type=Path),
+    metavar="FILE.fst",
+    help="Write waveforms (.fst or .vcd); slower.",
+)
+@click.option(
+    "--image",
+    type=click.Path(path_type=Path),
+    metavar="DIRECTORY",
+    help="Run the model generated there, for the same accelerator, on this one's Verilog.",
+)
+@click.option(
+    "--external-rate",
+    type=click.FloatRange(min=0, min_open=True, max=4),
+    metavar="BYTES",
+    help="Bytes a cycle of the memory that weights are streamed from.",
+)
+@reporting(_show)
+def simulate(
+    directory: Path,
+    *,
+    input_file: Path,
+    samples: int | None,
+    trace: Path | None,
+    image: Path | None,
+    external_rate: float | None,
+    quiet: bool,
+) -> Report:
+    """Run a generated accelerator's Verilog on real input and check every byte.
+
+    Shows the cycles of each layer and the utilization of the MAC array, and compares all outputs
+    with the integer reference; the exit code is 1 if one byte differs. Writes outputs.npy and
+    simulation.json into DIRECTORY.
+    """
+    from celosia import simulate as run
+
+    with progress_bars(_STAGES, quiet=quiet) as advance:
+        result = run(
+            directory,
+            input_file,
+            image=image / "model.image" if image is not None else None,
+            model=image / "model.tflite" if image is not None else None,
+            samples=samples,
+            trace=trace,
+            external_rate=external_rate,
+            progress=advance,
+        )
+    return result.to_dict()
