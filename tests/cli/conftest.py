@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Runs the command line within the test's process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from click.testing import CliRunner, Result
+
+from celosia.cli.app import celosia
+
+Run: TypeAlias = Callable[..., Result]
+
+DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits"
+
+
+@pytest.fixture
+def run() -> Run:
+    """``run(*arguments)`` is the result of ``celosia arguments``; only SystemExit ends it."""
+
+    def invoke(*arguments: object) -> Result:
+        result = CliRunner().invoke(celosia, [str(argument) for argument in arguments])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return invoke
+
+
+@pytest.fixture
+def digits() -> Path:
+    """The folder of the example: ``digits.tflite``, ``images.npy``."""
+    return DIGITS
