@@ -300,7 +300,9 @@ def assert_same_bytes(before: Graph, after: Graph, samples: int = 3, seed: int =
     rng = np.random.default_rng(seed)
     for _ in range(samples):
         inputs = {
-            tensor: rng.integers(-128, 128, before.tensors[tensor].shape).astype(np.int8)
+            tensor: rng.integers(-128, 128, before.tensors[tensor].shape).astype(
+                before.tensors[tensor].dtype.numpy
+            )
             for tensor in before.inputs
         }
         old_results, new_results = run(before, inputs), run(after, inputs)

@@ -13,6 +13,7 @@ from celosia.graph.ir import (
     Activation,
     Add,
     Conv2D,
+    DType,
     Function,
     Graph,
     Lookup,
@@ -175,6 +176,20 @@ def test_an_addition_takes_a_clamp_but_no_table(network: Any, apply_checked: Che
     x = net.input(1, 4, 4, 3)
     y = net.add(net.max_pool(x, (1, 1)), x)
     apply_checked(fuse_table, lowered(net, net.function(y, Function.TANH)), changes=False)
+
+
+def test_a_change_of_type_takes_no_table(network: Any, apply_checked: Check) -> None:
+    net = network(25)
+    x = net.input(1, 4, 4, 3)
+    y = net.function(x, Function.REQUANTIZE)
+    y = net.function(y, Function.TANH)
+    graph = net.finish(y)
+    graph.tensors[x].dtype = DType.UINT8
+    graph.tensors[x].quantization = net.quantization(0.1, 100)
+    graph, changed = lower_functions.apply(graph)
+    assert changed
+    assert kinds(graph) == ["Elementwise", "Lookup"]
+    apply_checked(fuse_table, graph, changes=False)
 
 
 def test_a_tensor_with_other_readers_keeps_its_values(network: Any, apply_checked: Check) -> None:

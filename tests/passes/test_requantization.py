@@ -113,6 +113,10 @@ def test_overflow_has_no_constants(network: Any, kind: str) -> None:
     assert single_rounding(graph, op, bounds) is None
     limits = result_bounds(graph, op, bounds)
     assert (limits.low[0], limits.high[0]) == (-128, 127)
+    op.weight_scales = (1e-9, *op.weight_scales[1:])
+    assert single_rounding(graph, op, bounds) is not None
+    wide = Interval(bounds.low, bounds.high + (1 << 31))  # the sum itself overflows
+    assert single_rounding(graph, op, wide) is None
 
 
 @pytest.mark.parametrize("name", sorted(BITS))

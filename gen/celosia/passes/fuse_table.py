@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from celosia.graph.ir import Add, ArrayOp, Graph, Lookup, ResidualAdd, Table, result_quantization
+from celosia.graph.ir import (
+    Add,
+    ArrayOp,
+    Elementwise,
+    Graph,
+    Lookup,
+    ResidualAdd,
+    Table,
+    result_quantization,
+)
 from celosia.passes.rewrite import copied, result_clamp, same_quantization, sole_consumer
 
 
@@ -40,8 +49,8 @@ def _fuse(graph: Graph, producer: ArrayOp, lookup: Lookup) -> bool:
     """Give ``producer`` what ``lookup`` does; False if that cannot be expressed."""
     values = table_of(lookup)
     name = graph.tensors[producer.output].name
-    if isinstance(producer.epilogue, ResidualAdd):
-        return False
+    if isinstance(producer.epilogue, ResidualAdd) or isinstance(producer, Elementwise):
+        return False  # an Elementwise that was not lowered reads another type
     if isinstance(producer, Lookup):
         producer.values = _then(table_of(producer), values)
         producer.clamp, producer.epilogue = (-128, 127), None
