@@ -39,7 +39,7 @@ class Depthwise:
 
     @property
     def shared(self) -> bool:
-        return self.weights.shape[2] == 1
+        return bool(self.weights.shape[2] == 1)
 
     def transposed(self) -> Depthwise:
         return Depthwise(self.weights.transpose(1, 0, 2), self.stride[::-1], self.dilation[::-1])
@@ -77,7 +77,7 @@ def chain_steps(
 def _cost(step: Step, config: AcceleratorConfig) -> int:
     """Cycles, and a part of those that loading the weights takes besides."""
     assert step.weights is not None
-    words = step.weights.shape[0] * step.weights.shape[1]
+    words = len(step.weights) * step.weight_words
     return step_cycles(step, config) + words * config.weight_chunks // 4
 
 

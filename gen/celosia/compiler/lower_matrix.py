@@ -33,7 +33,7 @@ class Kernel:
 
     @property
     def outputs(self) -> int:
-        return self.weights.shape[0]
+        return len(self.weights)
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,12 @@ def pack(step: Step, config: AcceleratorConfig, layer: str) -> bytes:
     count = rows(step, config) * config.requantize_lanes
     if step.uniform:
         first = step.parameters.slice(0, 1)
-        repeats = [np.repeat(v, count) for v in (first.bias, first.multiplier, first.shift)]
-        values = Entries(*repeats, np.repeat(first.tie, count))
+        values = Entries(
+            np.repeat(first.bias, count),
+            np.repeat(first.multiplier, count),
+            np.repeat(first.shift, count),
+            np.repeat(first.tie, count),
+        )
     else:
         values = padded(step.parameters, count)
     _check(values, config, layer)

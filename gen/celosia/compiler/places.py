@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import prod
 
 import numpy as np
@@ -92,7 +92,7 @@ class _Placer:
             if channels <= TRANSPOSABLE_CHANNELS and min(shape[:2]) > 1 and needs.multiple == 1:
                 yield _arrange(shape, pixel, needs, transposed=True)
 
-    def _cost_key(self, root: TensorId) -> object:
+    def _cost_key(self, root: TensorId) -> Callable[[Layout], tuple[int, bool, bool, int]]:
         """Fewest cycles first, then pixels that begin at units, then the least memory."""
         readers = [op for op in self.ops if self.sharing.layouts.find(op.inputs[0]) == root]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from celosia.arithmetic import add_tables
+from celosia.arithmetic import add_tables, single_rounding
 from celosia.arithmetic.add import add_operands
 from celosia.arithmetic.functions import function_table
 from celosia.compiler.context import Context
@@ -108,13 +108,19 @@ def _addition(
 ) -> add_tables.SecondPass:
     """Tables for the array's result (the second operand if ``swap``) and the residual."""
     operands = add_operands(first, second, output, add.activation)
-    scaled = [operands.first, operands.second]
+    scaled = operands.first, operands.second
     wanted = operands.outputs()
     if swap:
-        scaled.reverse()
+        scaled = scaled[1], scaled[0]
         wanted = wanted.T
     found = add_tables.find_tables(
-        wanted, *scaled, operands.multiplier, operands.shift, operands.zero_point, operands.clamp
+        wanted,
+        scaled[0],
+        scaled[1],
+        operands.multiplier,
+        operands.shift,
+        operands.zero_point,
+        operands.clamp,
     )
     if found is None:
         raise ModelError(
@@ -136,7 +142,7 @@ def _second_pass(found: add_tables.SecondPass, residual: Address | None) -> Seco
     return SecondPass(
         np.concatenate(tables).astype(np.int32),
         found.shift,
-        NO_TIE if found.tie == add_tables.NO_TIE else found.tie,
+        NO_TIE if found.tie == single_rounding.NO_TIE else found.tie,
         found.zero_point,
         *found.clamp,
         residual,

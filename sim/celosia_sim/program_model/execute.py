@@ -91,7 +91,7 @@ class Machine:
         """(lines, positions, taps, lanes)."""
         lanes = np.arange(self.config.input_channels)
         index = positions[:, :, None, None] + taps[:, None] + lanes
-        return self.scratch[index % SPACE].view(np.int8)
+        return np.asarray(self.scratch[index % SPACE]).view(np.int8)
 
     def _reduce(
         self,
@@ -101,13 +101,14 @@ class Machine:
         weights: npt.NDArray[np.float64],
     ) -> Int64Array:
         if opcode == Opcode.MAX:
-            return x.max(axis=2).astype(np.int64)
+            return np.asarray(x.max(axis=2), dtype=np.int64)
         # Doubles hold these sums exactly: they stay far below 2^53.
         if opcode == Opcode.CONV:
             lines, positions = x.shape[:2]
             flat = x.reshape(lines * positions, -1).astype(np.float64)
             matrix = weights.transpose(0, 2, 1).reshape(flat.shape[1], -1)
-            return (flat @ matrix).astype(np.int64).reshape(lines, positions, -1)
+            sums: Int64Array = (flat @ matrix).astype(np.int64)
+            return sums.reshape(lines, positions, -1)
         return self._chain(f, x, weights)
 
     def _chain(
@@ -134,17 +135,15 @@ class Machine:
         values = f["tail"] if last else lanes
         if values > lanes:
             raise ProgramError(f"{values} values of an emission of {lanes}")
-        bias, *constants = self._parameters(f, group, lanes, last)
+        bias, m, s, t = (p[:values] for p in self._parameters(f, group, lanes, last))
         emission = accumulators[:, :, :values]
-        v = wrap(emission + bias[:values], config.accumulator_bits)
-        if not np.array_equal(v, emission + bias[:values]) and opcode != Opcode.CONV:
-            raise ProgramError(f"sums need more than {config.accumulator_bits} bits")
-        require_bits(emission + bias[:values], config.accumulator_bits, "accumulators")
-        y = first_pass(v, *(c[:values] for c in constants), f["zero_point"], f["low"], f["high"])
+        v = emission + bias
+        require_bits(v, config.accumulator_bits, "accumulators")
+        y = first_pass(v, (m, s, t), f["zero_point"], (f["low"], f["high"]))
         lines, positions = emission.shape[:2]
         out = f["out_base"] + group * f["out_group"]
-        index = out + _grid(lines, f["out_line"], positions, f["out_position"])
-        index = index[:, :, None] + np.arange(values)
+        grid = out + _grid(lines, f["out_line"], positions, f["out_position"])
+        index = grid[:, :, None] + np.arange(values)
         if f["second_pass"]:
             y = self._second_pass(f, y, index, lanes)
         self._write(index, y)
@@ -192,7 +191,7 @@ class Machine:
         shift, tie = f["shift2"], f["tie2"]
         if shift < 1 or (tie != 63 and tie > shift - 2):
             raise ProgramError(f"second pass: shift {shift} with tie {tie}")
-        return second_pass(u, shift, tie, f["zero_point2"], f["low2"], f["high2"])
+        return second_pass(u, shift, tie, f["zero_point2"], (f["low2"], f["high2"]))
 
 
 def _grid(lines: int, line: int, positions: int, position: int) -> Int64Array:

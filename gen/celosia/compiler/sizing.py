@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Chooses the configuration of an accelerator for a board and a model.
+
+A board's standard configuration is kept wherever the model runs on it, so that models share an
+accelerator. Otherwise the arithmetic is widened to what exactness needs, and on devices with one
+kind of memory blocks these are divided anew between weights and activations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from celosia.compiler.blocks import (
+    blocks,
+    fixed_blocks,
+    memory_of,
+    parameter_blocks,
+    scratch_blocks,
+    weight_blocks,
+)
+from celosia.compiler.compile import make_plan
+from celosia.compiler.layout import round_up
+from celosia.compiler.requirements import Widths, required_widths
+from celosia.errors import BoardError, FitError
+from celosia.graph.ir import Graph
+from celosia_hw.boards import Board, MemoryKind
+from celosia_hw.config import SHIFT_BITS, TIE_BITS, AcceleratorConfig
+from celosia_hw.isa import Source
+
+#: MULT18X18D blocks of a requantizer lane.
+LANE_MULTIPLIERS = 4
+#: Products of 8-bit numbers that a SB_MAC16 does.
+MAC16_PRODUCTS = 2
+_MAX_SCRATCH = 1 << 20
+#: The blocks of ECP5, and words of one at its widest.
+_KIND = MemoryKind.DP16KD
+_ROW_STEP = 512
+
+
+def size_config(graph: Graph, board: Board, array: tuple[int, int] | None) -> AcceleratorConfig:
+    """The configuration for ``graph`` on ``board``, with the board's own array if none is given.
+
+    Raises:
+        BoardError: the board cannot have that array.
+        FitError: no division of the board's memory holds the model.
+        ModelError: the model cannot be compiled for any configuration.
+    """
+    standard = standard_config(board, array or board.array)
+    config = _widened(standard, required_widths(graph))
+    if board.family == "ice40":
+        return config
+    error: FitError | None = None
+    for candidate in _divisions(graph, board, config):
+        if _free(board, candidate) < weight_blocks(_KIND, candidate):
+            continue
+        try:
+            make_plan(graph, candidate)
+        except FitError as reason:
+            error = reason
+        else:
+            return candidate
+    raise error or FitError(f"{graph.name}: {board.title} has too few memory blocks")
+
+
+def standard_config(board: Board, array: tuple[int, int]) -> AcceleratorConfig:
+    """What a board gets for a model without particular needs.
+
+    Raises:
+        BoardError: the array needs more multipliers or wider memory than the board has.
+    """
+    return _ice40(board, array) if board.family == "ice40" else _ecp5(board, array)
+
+
+def _ice40(board: Board, array: tuple[int, int]) -> AcceleratorConfig:
+    """Activations in SPRAM; weights and parameters in EBR."""
+    outputs, inputs = array
+    config = AcceleratorConfig(
+        output_channels=outputs,
+        input_channels=inputs,
+        chain_rows=outputs,
+        weight_depth=min(512 * 16 // (outputs * inputs), 2048),
+    )
+    spram = memory_of(board.memories, MemoryKind.SPRAM)
+    if outputs * inputs > MAC16_PRODUCTS * board.multipliers:
+        raise _no_array(
+            board,
+            array,
+            f"it needs {outputs * inputs} products a cycle, the {board.multipliers} multipliers "
+            f"do {MAC16_PRODUCTS * board.multipliers}",
+        )
+    if scratch_blocks(MemoryKind.SPRAM, config) > spram.blocks:
+        raise _no_array(
+            board,
+            array,
+            f"its two memory banks of {config.word_bytes}-byte words need "
+            f"{scratch_blocks(MemoryKind.SPRAM, config)} SPRAM blocks, there are {spram.blocks}",
+        )
+    return config
+
+
+def _ecp5(board: Board, array: tuple[int, int]) -> AcceleratorConfig:
+    """Everything in DP16KD: about a third of the blocks for activations, half for weights."""
+    outputs, inputs = array
+    left = board.multipliers - outputs * inputs
+    lanes = [q for q in (8, 4, 2, 1) if q <= min(array) and LANE_MULTIPLIERS * q <= left]
+    if not lanes:
+        raise _no_array(
+            board,
+            array,
+            f"it needs {outputs * inputs + LANE_MULTIPLIERS} multipliers, the board has "
+            f"{board.multipliers}",
+        )
+    total = memory_of(board.memories, _KIND).blocks
+    config = AcceleratorConfig(
+        output_channels=outputs,
+        input_channels=inputs,
+        chain_rows=outputs,
+        scratch_single_port=False,
+        scratch_bytes=_scratch(total // 3, array),
+        parameter_depth=_ROW_STEP,
+        weight_depth=_ROW_STEP,
+        requantize_lanes=lanes[0],
+    )
+    return _with_weights(board, config, total // 2)
+
+
+def _with_weights(board: Board, config: AcceleratorConfig, limit: int) -> AcceleratorConfig:
+    """The deepest weight memory, in steps of a block, within ``limit`` and what is left."""
+    free = min(limit, _free(board, config))
+    depth = _ROW_STEP * (free // config.weight_chunks)
+    return replace(config, weight_depth=min(max(depth, _ROW_STEP), 1 << 16))
+
+
+def _free(board: Board, config: AcceleratorConfig) -> int:
+    """Blocks that are left for weights."""
+    total = memory_of(board.memories, _KIND).blocks
+    used = fixed_blocks(_KIND, config) + parameter_blocks(_KIND, config)
+    return total - used - scratch_blocks(_KIND, config)
+
+
+def _scratch(count: int, array: tuple[int, int]) -> int:
+    """Bytes of the largest scratchpad of ``count`` blocks."""
+    word = max(4, *array)
+    unit = 2 * blocks(_KIND, _ROW_STEP, word)
+    return min(count // unit * _ROW_STEP * 2 * word, _MAX_SCRATCH)
+
+
+def _no_array(board: Board, array: tuple[int, int], reason: str) -> BoardError:
+    own = "x".join(map(str, board.array))
+    return BoardError(
+        f"{board.title} cannot have an array of {array[0]}x{array[1]}: {reason}; use --array {own} "
+        "or a larger board"
+    )
+
+
+def _widened(config: AcceleratorConfig, needed: Widths) -> AcceleratorConfig:
+    """The standard widths, or those that are needed.
+
+    Where the multiplier is wider than the standard one, the accumulator's spare bits make room for
+    it, as long as an entry of the parameter memory stays within its units.
+    """
+    multiplier = max(config.multiplier_bits, needed.multiplier)
+    room = 32 * config.parameter_units - SHIFT_BITS - TIE_BITS - multiplier
+    accumulator = max(needed.accumulator, min(config.accumulator_bits, room), 20)
+    chain = min(max(config.chain_bits, needed.chain), accumulator)
+    return replace(
+        config,
+        accumulator_bits=accumulator,
+        chain_bits=chain,
+        multiplier_bits=multiplier,
+    )
+
+
+def _divisions(
+    graph: Graph, board: Board, config: AcceleratorConfig
+) -> Iterator[AcceleratorConfig]:
+    """Ways to divide the blocks, best first: the standard one if the weights stay in their memory;
+    then as much for them as they need; then a small ring, all else for the scratchpad."""
+    ample = replace(config, scratch_bytes=_MAX_SCRATCH, weight_depth=1 << 16)
+    plan = make_plan(graph, ample)
+    resident = plan.weights.source == Source.RESIDENT
+    needed = plan.activation_bytes + ample.scratch_bytes - plan.constants.start
+    bank = _scratch(_bank_blocks(config), _array(config))
+    if resident and plan.weights.rows <= config.weight_depth and needed <= config.scratch_bytes:
+        yield config
+    if resident:
+        depth = round_up(max(plan.weights.rows, 1), _ROW_STEP)
+        for size in (round_up(needed, bank), round_up(needed, bank) + bank):
+            yield replace(config, scratch_bytes=size, weight_depth=min(depth, 1 << 16))
+    yield config
+    largest = max((step.weight_words for step in plan.steps), default=1)
+    ring = replace(config, weight_depth=round_up(min(2 * largest, 1 << 15), _ROW_STEP))
+    rest = _free(board, replace(ring, scratch_bytes=bank)) - weight_blocks(_KIND, ring)
+    if rest >= 0:
+        blocks_left = rest + _bank_blocks(config)
+        yield replace(ring, scratch_bytes=_scratch(blocks_left, _array(config)))
+
+
+def _bank_blocks(config: AcceleratorConfig) -> int:
+    """Blocks of the smallest scratchpad."""
+    return 2 * blocks(_KIND, _ROW_STEP, config.word_bytes)
+
+
+def _array(config: AcceleratorConfig) -> tuple[int, int]:
+    return config.output_channels, config.input_channels

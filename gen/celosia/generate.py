@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""From a model file to a folder with an accelerator and the image that runs the model on it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from celosia.compiler.compile import compile_graph
+from celosia.compiler.image import Image, ImageSpace, TensorPort
+from celosia.compiler.sizing import size_config
+from celosia.compiler.suggest import suggestion
+from celosia.errors import BoardError, FitError, ModelError
+from celosia.importer import load_tflite
+from celosia.output_directory import complete_directory
+from celosia.passes import optimize
+from celosia_hw.boards import Board, get_board
+from celosia_hw.boards import BoardError as UnknownBoard
+from celosia_hw.config import AcceleratorConfig, ConfigError
+
+MANIFEST = "manifest.json"
+
+
+def generate(
+    model: Path | str,
+    *,
+    board: str,
+    array: tuple[int, int] | None = None,
+    output: Path | str | None = None,
+    config: AcceleratorConfig | Path | str | None = None,
+    external_rate: float = 0.5,
+) -> dict[str, Any]:
+    """Writes the accelerator's Verilog and the image of a model.
+
+    Args:
+        model: an int8 ``.tflite`` file.
+        board: name of a board.
+        array: output channels by input channels of the MAC array; the board's own by default.
+        output: folder to write, ``build`` and the model's name by default. It is written
+            completely or not at all: ``top.v``, ``model.image``, ``model.tflite`` (a copy) and
+            ``manifest.json``.
+        config: configuration to use instead of one that is chosen for the model, or the manifest
+            that has it, so that the model runs on an accelerator that exists already.
+        external_rate: bytes a cycle of the memory behind the external port, for the prediction.
+
+    Returns:
+        What the manifest says.
+
+    Raises:
+        CelosiaError: the model, the board or the array is bad, the model does not fit, or the
+            folder cannot be written.
+    """
+    path = Path(model)
+    graph = optimize(load_tflite(path))
+    target = _board(board)
+    chosen = _config(config)
+    if chosen is not None and array not in (None, (chosen.output_channels, chosen.input_channels)):
+        raise BoardError(f"the configuration has the array {chosen.name}; leave the array out")
+    try:
+        chosen = chosen or size_config(graph, target, array)
+        image = compile_graph(graph, chosen, external_rate=external_rate)
+    except FitError as error:
+        hint = suggestion(graph, target, chosen)
+        raise FitError(f"{error}; {hint}" if hint else str(error)) from None
+    # Imported late: it brings the hardware language along.
+    from celosia_hw.verilog import to_verilog
+
+    folder = Path(output) if output is not None else Path("build") / path.stem
+    with complete_directory(folder, marker=MANIFEST) as work:
+        image.save(work / "model.image")
+        (work / "top.v").write_text(to_verilog(chosen))
+        shutil.copyfile(path, work / "model.tflite")
+        record = manifest(path, target, image)
+        (work / MANIFEST).write_text(json.dumps(record, indent=2) + "\n")
+    return record
+
+
+def manifest(model: Path, board: Board, image: Image) -> dict[str, Any]:
+    """What was generated, in types that JSON has."""
+    config = image.config
+    cycles = image.cycles
+    ideal = image.macs / config.macs_per_cycle
+    return {
+        "model": model.name,
+        "sha256": _sha256(model),
+        "board": board.name,
+        "clock_mhz": board.clock_mhz,
+        "array": config.name,
+        "fingerprint": config.fingerprint,
+        "config": config.to_dict(),
+        "image_bytes": len(image.to_bytes()),
+        "memories": {
+            "scratch": {"bytes": config.scratch_bytes, "used": image.usage["scratch_bytes"]},
+            "weights": {
+                "bytes": 4 * config.weight_chunks * config.weight_depth,
+                "model_bytes": image.usage["weight_bytes"],
+                "source": _source(image, ImageSpace.WEIGHTS, "weight_source"),
+            },
+            "parameters": {
+                "bytes": 4
+                * config.parameter_units
+                * config.requantize_lanes
+                * config.parameter_depth,
+                "rows": image.usage["parameter_rows"],
+                "source": _source(image, ImageSpace.PARAMETERS, "parameter_source"),
+            },
+        },
+        "instructions": len(image.instructions),
+        "macs": image.macs,
+        "predicted_cycles": cycles,
+        "predicted_ms": round(cycles / (1000 * board.clock_mhz), 4),
+        "predicted_utilization": round(ideal / cycles, 4) if cycles else 0.0,
+        "external_rate": image.external_rate,
+        "layers": [
+            {
+                "name": layer.name,
+                "op": layer.op,
+                "index": layer.index,
+                "macs": layer.macs,
+                "predicted_cycles": layer.cycles,
+                "instructions": layer.last - layer.first + 1,
+            }
+            for layer in image.layers
+        ],
+        "host": [
+            {"op": op.op, "index": op.index, "input": op.input, "output": op.output}
+            | ({"attributes": op.attributes} if op.attributes else {})
+            for op in image.host
+        ],
+        "inputs": [_port(port) for port in image.inputs],
+        "outputs": [_port(port) for port in image.outputs],
+    }
+
+
+def _board(name: str) -> Board:
+    try:
+        return get_board(name)
+    except UnknownBoard as error:
+        raise BoardError(str(error)) from None
+
+
+def _config(given: AcceleratorConfig | Path | str | None) -> AcceleratorConfig | None:
+    if given is None or isinstance(given, AcceleratorConfig):
+        return given
+    try:
+        record = json.loads(Path(given).read_text())
+        return AcceleratorConfig.from_dict(record["config"])
+    except OSError as error:
+        raise BoardError(f"{given}: cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, ConfigError) as error:
+        raise BoardError(
+            f"{given}: has no configuration of an accelerator ({error}); give the manifest.json "
+            "that 'celosia generate' wrote"
+        ) from None
+
+
+def _source(image: Image, space: ImageSpace, key: str) -> str:
+    return ("on chip", "scratchpad", "external")[image.usage[key]]
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _port(port: TensorPort) -> dict[str, Any]:
+    return {
+        "name": port.name,
+        "dtype": port.dtype,
+        "shape": list(port.shape),
+        "address": port.address,
+        "strides": list(port.strides),
+        "scale": port.scale,
+        "zero_point": port.zero_point,
+    }
