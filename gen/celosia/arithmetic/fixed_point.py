@@ -87,18 +87,18 @@ def quantize_multiplier(real: npt.ArrayLike) -> tuple[Int64Array, Int64Array]:
             shift by 32 bits is undefined.
     """
     reals = np.asarray(real, dtype=np.float64)
-    if not np.all(reals < 2.0**31) or np.any(reals < 0):
-        raise ModelError(
-            "a ratio of scales is negative, not a number, or 2^31 and more, which the reference "
-            "kernels leave undefined; quantize the model anew"
-        )
-    mantissa, exponent = np.frexp(reals)
+    mantissa, exponent = np.frexp(np.where(np.isfinite(reals), reals, -1.0))
     shift = exponent.astype(np.int64)
     # mantissa * 2^31 is exact; adding 1/2 is too, as the fraction has 53 - 31 bits at most.
     multiplier = np.floor(mantissa * 2.0**31 + 0.5).astype(np.int64)
     carried = multiplier == 1 << 31
     multiplier = np.where(carried, 1 << 30, multiplier)
     shift = np.where(carried, shift + 1, shift)
+    if np.any(multiplier < 0) or np.any(shift > 31):
+        raise ModelError(
+            "a ratio of scales is negative, not a number, or 2^31 and more, which the reference "
+            "kernels leave undefined; quantize the model anew"
+        )
     flushed = (shift < -31) | (multiplier == 0)
     return np.where(flushed, 0, multiplier), np.where(flushed, 0, shift)
 
@@ -112,23 +112,6 @@ def conv_multipliers(
     """
     scales = np.asarray(weight_scales, dtype=np.float64)
     return quantize_multiplier(np.float64(input_scale) * scales / np.float64(output_scale))
-
-
-def fully_connected_multipliers(
-    input_scale: float, weight_scales: npt.ArrayLike, output_scale: float, *, per_channel: bool
-) -> tuple[Int64Array, Int64Array]:
-    """(multipliers, shifts) that FULLY_CONNECTED prepares, one for each weight scale given.
-
-    The reference kernel does NOT compute its outputs with them: see ``fully_connected``.
-
-    Per-channel it computes like CONV_2D. With one scale for all weights (``per_channel`` false)
-    the kernel rounds the product of input and weight scale to single precision before it goes on
-    in double precision.
-    """
-    if per_channel:
-        return conv_multipliers(input_scale, weight_scales, output_scale)
-    product = np.float32(input_scale) * np.asarray(weight_scales, dtype=np.float32)
-    return quantize_multiplier(product.astype(np.float64) / np.float64(output_scale))
 
 
 def requantize(

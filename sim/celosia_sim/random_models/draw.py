@@ -87,7 +87,7 @@ class Draw:
     def activation(self) -> Activation:
         # The bounded ones collapse to one value under large scales: not too many of them.
         usual = [Activation.NONE, Activation.NONE, Activation.RELU]
-        return self.choice(usual if self.chance(0.6) else list(Activation))
+        return self.choice(usual if self.chance(0.4) else list(Activation))
 
     # --- shapes ----------------------------------------------------------------------------------
 
