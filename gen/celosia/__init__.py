@@ -1,1 +1,28 @@
 # SPDX-License-Identifier: BSD-2-Clause
+"""Celosia: from an int8 TensorFlow Lite model to a bit-exact accelerator for a small FPGA.
+
+>>> import celosia
+>>> manifest = celosia.generate("model.tflite", board="icebreaker", output="build/model")
+>>> result = celosia.simulate("build/model", "images.npy")
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from celosia.generation import generate
+    from celosia_sim.simulate import simulate
+
+__all__ = ["generate", "simulate"]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported on first use: simulation needs packages that generation does not.
+    if name == "generate":
+        from celosia.generation import generate
+
+        return generate
+    if name == "simulate":
+        from celosia_sim.simulate import simulate
+
+        return simulate
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

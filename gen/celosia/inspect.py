@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from celosia.errors import ModelError, Problem
+from celosia.fits import fits
 from celosia.graph.ir import Graph
 from celosia.graph.statistics import OpStatistics, statistics
 from celosia.importer import load_tflite
@@ -21,7 +23,9 @@ from celosia.passes import optimize
 Record: TypeAlias = dict[str, Any]
 
 
-def inspect(model: Path | str) -> Record:
+def inspect(
+    model: Path | str, *, progress: Callable[[str, float, float], None] | None = None
+) -> Record:
     """A report on a ``.tflite`` file, in types that JSON has.
 
     ============== ==============================================================================
@@ -36,10 +40,13 @@ def inspect(model: Path | str) -> Record:
                    None in an unsupported model
     total          macs, weights, zero_weights and dead_channels of the model; None if unsupported
     optimized      the same of the graph after the passes, with its number of operations
+    boards         whether it fits each board, and predicted cycles: see ``celosia.fits``; None if
+                   unsupported
     ============== ==============================================================================
 
     MACs include those on padding. A dead channel has no weight but 0; the passes remove it. The
     passes may also turn one operation into another that is cheaper or more expensive in itself.
+    ``progress`` is called as ``fits`` calls it.
 
     Raises:
         ModelError: the file cannot be read or is so damaged that its operators cannot be listed.
@@ -71,6 +78,7 @@ def inspect(model: Path | str) -> Record:
             "problems": [_problem(problem) for problem in problems],
             "total": None,
             "optimized": None,
+            "boards": None,
         }
     for operator, figures in zip(record["operators"], statistics(graph), strict=True):
         operator.update(_figures(figures))
@@ -79,6 +87,7 @@ def inspect(model: Path | str) -> Record:
         "problems": [],
         "total": _total(graph),
         "optimized": {"operations": len(optimized.ops), **_total(optimized)},
+        "boards": fits(optimized, progress),
     }
 
 

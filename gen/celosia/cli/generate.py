@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.table import Table
 
 from .array import ArrayType
 from .examples import examples
@@ -15,7 +16,30 @@ from .report import Report, reporting
 
 
 def _show(out: Console, report: Report) -> None:
-    out.print(report)
+    out.print(f"{report['model']} for {report['board']}, array {report['array']}")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("LAYER", overflow="ellipsis", no_wrap=True)
+    table.add_column("OPERATION", no_wrap=True)
+    for title in ("MACS", "PREDICTED CYCLES"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for layer in report["layers"]:
+        cycles = f"{layer['predicted_cycles']:,}"
+        table.add_row(layer["name"], layer["op"], f"{layer['macs']:,}", cycles)
+    out.print(table)
+    out.print()
+    memories = report["memories"]
+    scratch, weights = memories["scratch"], memories["weights"]
+    out.print(
+        f"scratchpad {scratch['bytes']:,} bytes, {scratch['used']:,} used; weights "
+        f"{weights['model_bytes']:,} bytes, {weights['source']}; {report['instructions']} "
+        "instructions"
+    )
+    out.print(
+        f"predicted {report['predicted_cycles']:,} cycles, {report['predicted_ms']:.3f} ms at "
+        f"{report['clock_mhz']:g} MHz, utilization of the MAC array "
+        f"{100 * report['predicted_utilization']:.1f} %"
+    )
+    out.print(f"wrote {report['output']}")
 
 
 @click.command(
@@ -23,6 +47,7 @@ def _show(out: Console, report: Report) -> None:
     epilog=examples(
         "celosia generate model.tflite --board icebreaker",
         "celosia generate model.tflite --board ulx3s_85f --array 8x16 -o build/model",
+        "celosia generate two.tflite --board icebreaker --hardware build/one -o build/two",
         "celosia generate model.tflite --board icebreaker --json",
     ),
 )
@@ -41,6 +66,12 @@ def _show(out: Console, report: Report) -> None:
     metavar="DIRECTORY",
     help="Folder to write; default: build/ and the model's name.",
 )
+@click.option(
+    "--hardware",
+    type=click.Path(path_type=Path),
+    metavar="DIRECTORY",
+    help="Take the accelerator that was generated there, so that its Verilog runs this model too.",
+)
 @reporting(_show)
 def generate(
     model: Path,
@@ -48,6 +79,7 @@ def generate(
     board: str,
     array: tuple[int, int] | None,
     output: Path | None,
+    hardware: Path | None,
     quiet: bool,
 ) -> Report:
     """Generate an accelerator for a board, and the program that runs MODEL on it.
@@ -58,8 +90,10 @@ def generate(
     """
     from celosia import generate as run
 
+    config = hardware / "manifest.json" if hardware is not None else None
     if output is None:
         output = Path("build") / model.stem
-    with progress_bars({"generate": "Generating"}, quiet=quiet):
-        manifest = run(model, board=board, array=array, output=output)
+    with progress_bars({}, quiet=quiet) as advance:
+        advance("Generating", 0, None)
+        manifest = run(model, board=board, array=array, output=output, config=config)
     return {**manifest, "output": str(output)}

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .examples import examples
+from .progress import progress_bars
 from .report import Report, reporting
 
 
@@ -37,6 +38,11 @@ def _show(out: Console, report: Report) -> None:
         f"after optimization: {optimized['operations']} operations, {optimized['macs']:,} MACs, "
         f"{optimized['weights']:,} weights"
     )
+    out.print()
+    out.print(_boards(report["boards"]))
+    for board in report["boards"]:
+        if not board["fits"]:
+            out.print(f"{board['board']}: {board['reason']}")
 
 
 def _operators(operators: list[dict[str, Any]]) -> Table:
@@ -59,6 +65,22 @@ def _operators(operators: list[dict[str, Any]]) -> Table:
             _count(operator["zero_weights"]),
             f"{dead} of {operator['channels']}" if dead else "",
         )
+    return table
+
+
+def _boards(boards: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for title in ("BOARD", "ARRAY", "WEIGHTS"):
+        table.add_column(title, no_wrap=True)
+    for title in ("PREDICTED CYCLES", "MS", "AT MHZ"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for board in boards:
+        figures = ("does not fit", "", "", "")
+        if board["fits"]:
+            cycles, milliseconds = board["predicted_cycles"], board["predicted_ms"]
+            clock = f"{board['clock_mhz']:g}"
+            figures = (board["weights"], f"{cycles:,}", f"{milliseconds:.3f}", clock)
+        table.add_row(board["board"], board["array"], *figures)
     return table
 
 
@@ -93,11 +115,13 @@ def _place(problem: dict[str, Any]) -> str:
 @click.argument("model", type=click.Path(path_type=Path))
 @reporting(_show)
 def inspect(model: Path, *, quiet: bool) -> Report:
-    """Tell what is in MODEL, a .tflite file, and whether it is supported.
+    """Tell what is in MODEL, a .tflite file, whether it is supported, and which boards it fits.
 
     Lists operators, shapes, scales, MACs, weights and dead channels. DEAD counts the channels whose
-    weights are all zero; optimization removes them without changing an output.
+    weights are all zero; optimization removes them without changing an output. Then it lists each
+    board with its default array, where the weights would be, and the predicted time of a run.
     """
     from celosia.inspect import inspect as run
 
-    return run(model)
+    with progress_bars({"fits": "Trying boards"}, quiet=quiet) as advance:
+        return run(model, progress=advance)

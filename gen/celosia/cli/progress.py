@@ -18,8 +18,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-#: Called with the stage, what is done of it, and how much there is to do.
-Advance: TypeAlias = Callable[[str, float, float], None]
+#: Called with the stage, what is done of it, and how much there is to do (None: nobody knows).
+Advance: TypeAlias = Callable[[str, float, float | None], None]
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def progress_bars(titles: Mapping[str, str], *, quiet: bool) -> Iterator[Advance
         disable=quiet or not out.is_terminal,
     )
 
-    def advance(stage: str, done: float, total: float) -> None:
+    def advance(stage: str, done: float, total: float | None) -> None:
         title = titles.get(stage, stage)
         if stage not in bars:
             bars[stage] = progress.add_task(title, total=total)

@@ -49,7 +49,7 @@ def _show(out: Console, report: Report) -> None:
         "celosia simulate build/model --input images.npy",
         "celosia simulate build/model --input images.npy --samples 1 --trace wave.fst",
         "celosia simulate build/model --input images.npy --json",
-        "celosia simulate build/one --image build/two --input for_two.npy",
+        "celosia simulate build/one --model build/two --input for_two.npy",
     ),
 )
 @click.argument("directory", type=click.Path(path_type=Path))
@@ -70,7 +70,7 @@ def _show(out: Console, report: Report) -> None:
     help="Write waveforms (.fst or .vcd); slower.",
 )
 @click.option(
-    "--image",
+    "--model",
     type=click.Path(path_type=Path),
     metavar="DIRECTORY",
     help="Run the model generated there, for the same accelerator, on this one's Verilog.",
@@ -88,7 +88,7 @@ def simulate(
     input_file: Path,
     samples: int | None,
     trace: Path | None,
-    image: Path | None,
+    model: Path | None,
     external_rate: float | None,
     quiet: bool,
 ) -> Report:
@@ -96,7 +96,7 @@ def simulate(
 
     Shows the cycles of each layer and the utilization of the MAC array, and compares all outputs
     with the integer reference; the exit code is 1 if one byte differs. Writes outputs.npy and
-    simulation.json into DIRECTORY.
+    simulation.json into the model's folder.
     """
     from celosia import simulate as run
 
@@ -104,8 +104,7 @@ def simulate(
         result = run(
             directory,
             input_file,
-            image=image / "model.image" if image is not None else None,
-            model=image / "model.tflite" if image is not None else None,
+            model=model,
             samples=samples,
             trace=trace,
             external_rate=external_rate,
