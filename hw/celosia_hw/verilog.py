@@ -6,12 +6,13 @@ from __future__ import annotations
 import re
 
 from amaranth.back import verilog
+from amaranth.lib import wiring
 
 from .config import AcceleratorConfig
 from .gateware.accelerator import Accelerator
 
 #: A memory row that starts as zero, as Amaranth writes it.
-_ZERO_ROW = re.compile(r"^ +[^ =]+\[\d+\] = \d+'d0;\n", re.MULTILINE)
+_ZERO_ROW = re.compile(r"^ +[^ =]+\[\d+\] = \d+'[dh]0+;\n", re.MULTILINE)
 
 
 def to_verilog(config: AcceleratorConfig, *, name: str = "celosia") -> str:
@@ -20,5 +21,9 @@ def to_verilog(config: AcceleratorConfig, *, name: str = "celosia") -> str:
     Memories have no initial contents: no memory is read before it is written, but as a word of
     weight zero or in a delay line whose output does not count yet, and the SPRAM of iCE40 has none.
     """
-    text = verilog.convert(Accelerator(config), name=name, emit_src=False)
-    return str(_ZERO_ROW.sub("", text))
+    return component_to_verilog(Accelerator(config), name=name)
+
+
+def component_to_verilog(component: wiring.Component, *, name: str) -> str:
+    """The Verilog text of any component, its memories without initial contents as well."""
+    return str(_ZERO_ROW.sub("", verilog.convert(component, name=name, emit_src=False)))
