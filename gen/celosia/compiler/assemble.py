@@ -30,7 +30,7 @@ def assemble(plan: Plan, external_rate: float) -> Image:
     """The image of ``plan``; ``external_rate`` (bytes a cycle) enters the prediction alone."""
     context, constants = plan.context, plan.constants
     graph, config = context.graph, context.config
-    cycles = predict(plan.steps, plan.weights, plan.parameters, config, external_rate)
+    cycles = predict(plan.steps, plan.bases, plan.weights, plan.parameters, config, external_rate)
     code = program.encode_setup(constants, plan.weights, plan.parameters)
     infos = [InstructionInfo(Opcode.SETUP.name, -1, cycles[0])]
     for step, predicted in zip(plan.steps, cycles[1:], strict=True):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The cycle model of an instruction whose weights and parameters have all arrived.
 
-What the rings add to it is in ``timing.py``.
+What the rings add to it is in ``timing.py``, what the scratchpad's banks add in ``conflicts.py``.
+All constants were read off the hardware in simulation; a test keeps them honest.
 """
 
 from __future__ import annotations
@@ -10,25 +11,41 @@ from dataclasses import dataclass
 
 from celosia.compiler.step import Step
 from celosia_hw.config import AcceleratorConfig
-from celosia_hw.isa import Opcode
+from celosia_hw.isa import INSTRUCTION_BYTES, Opcode
 
-#: Cycles of an instruction besides its work: fetching it, filling and draining the pipeline.
+#: Cycles of an instruction besides its work and the reading of its words: filling and draining
+#: the pipeline, with a single-port scratchpad.
 OVERHEAD = {
-    Opcode.CONV: 40,
-    Opcode.CHAIN: 40,
-    Opcode.MAX: 40,
-    Opcode.FILL: 30,
-    Opcode.SETUP: 30,
-    Opcode.END: 0,
+    Opcode.CONV: 29,
+    Opcode.CHAIN: 28,
+    Opcode.MAX: 28,
+    Opcode.FILL: 7,
+    Opcode.SETUP: 4,
 }
+#: What block RAM, which answers a cycle later, adds.
+DUAL_PORT_OVERHEAD = {
+    Opcode.CONV: 3,
+    Opcode.CHAIN: 3,
+    Opcode.MAX: 3,
+    Opcode.FILL: 2,
+    Opcode.SETUP: 2,
+}
+#: Cycles of an instruction with a second pass before its tables' entries, one a cycle, are read.
+TABLE_OVERHEAD = 12
+#: Cycles from one emission to the next that reading the residual's word takes at least.
+RESIDUAL_TURNAROUND = {True: 3.0, False: 4.5}
 
 
 @dataclass(frozen=True)
 class GroupTime:
-    """Cycles of one group: of all its positions, and of the taps of one of them."""
+    """Cycles of one group: of all its positions, and of the taps of one of them.
 
-    total: int
+    ``idle`` is how many of the cycles read no inputs, as the requantizer is the bottleneck.
+    """
+
+    total: float
     taps: int
+    idle: float
 
 
 def array_lanes(step: Step, config: AcceleratorConfig) -> int:
@@ -36,13 +53,27 @@ def array_lanes(step: Step, config: AcceleratorConfig) -> int:
     return config.output_channels if step.opcode == Opcode.CONV else config.input_channels
 
 
-def step_cycles(step: Step, config: AcceleratorConfig) -> int:
+def overhead(step: Step, config: AcceleratorConfig) -> int:
+    """Cycles of an instruction besides its positions."""
+    cycles = base_overhead(step.opcode, config)
+    if step.second is not None:
+        cycles += TABLE_OVERHEAD + len(step.second.tables)
+    return cycles
+
+
+def base_overhead(opcode: Opcode, config: AcceleratorConfig) -> int:
+    """Of an instruction without tables."""
+    extra = 0 if config.scratch_single_port else DUAL_PORT_OVERHEAD[opcode]
+    return OVERHEAD[opcode] + extra + INSTRUCTION_BYTES // config.word_bytes
+
+
+def step_cycles(step: Step, config: AcceleratorConfig) -> float:
     """Cycles of an instruction, its overhead included."""
     if step.opcode == Opcode.FILL:
         words = -(-step.positions.count // config.word_bytes)
-        return OVERHEAD[step.opcode] + step.lines.count * words
+        return overhead(step, config) + step.lines.count * words
     full, last = group_times(step, config)
-    return OVERHEAD[step.opcode] + (step.groups.count - 1) * full.total + last.total
+    return overhead(step, config) + (step.groups.count - 1) * full.total + last.total
 
 
 def group_times(step: Step, config: AcceleratorConfig) -> tuple[GroupTime, GroupTime]:
@@ -56,11 +87,13 @@ def group_times(step: Step, config: AcceleratorConfig) -> tuple[GroupTime, Group
 def _group_time(step: Step, values: int, config: AcceleratorConfig) -> GroupTime:
     taps = step.taps.count
     passes = 1 if step.second is None else 2
-    drain = passes * -(-values // config.requantize_lanes)
+    drain = float(passes * -(-values // config.requantize_lanes))
+    if step.second is not None and step.second.residual is not None:
+        drain = max(drain, RESIDUAL_TURNAROUND[config.scratch_single_port])
     outputs = step.positions.count - step.skip
-    silent = step.skip * taps
+    silent = float(step.skip * taps)
     if drain > taps:
         # The requantizer works on the last emission of a line while positions emit nothing.
-        silent = max(0, silent - (drain - taps))
-    line = silent + outputs * max(taps, drain)
-    return GroupTime(step.lines.count * line, taps)
+        silent = max(0.0, silent - (drain - taps))
+    total = step.lines.count * (silent + outputs * max(taps, drain))
+    return GroupTime(total, taps, total - step.lines.count * step.positions.count * taps)

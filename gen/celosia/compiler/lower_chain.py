@@ -66,7 +66,7 @@ def chain_steps(
     if not fits_chain(found, config):
         return None
     best: list[Step] | None = None
-    cost = 0
+    cost = 0.0
     for candidate in _candidates(kernel, source, target, found, config, limits):
         cycles = sum(_cost(step, config) for step in candidate)
         if best is None or cycles < cost:
@@ -74,7 +74,7 @@ def chain_steps(
     return best
 
 
-def _cost(step: Step, config: AcceleratorConfig) -> int:
+def _cost(step: Step, config: AcceleratorConfig) -> float:
     """Cycles, and a part of those that loading the weights takes besides."""
     assert step.weights is not None
     words = len(step.weights) * step.weight_words

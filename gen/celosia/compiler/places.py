@@ -133,11 +133,13 @@ class _Placer:
         word = self.config.word_bytes
         storage = self.placement.add(
             self.graph.tensors[tensor].name,
-            before + after,
+            round_up(before + after, 4),
             *self.sharing.lifetime(tensor),
             2 * word,
         )
-        storage.phase = -before % (2 * word)
+        # Aligned are elements, or, where pixels are not, the windows that begin in the border.
+        if all(min(x.stride_h, x.stride_w) % 4 == 0 for x in layouts.values()):
+            storage.phase = -before % (2 * word)
         for t in members:
             value = None
             quantization = self.graph.tensors[t].quantization
