@@ -14,8 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from amaranth.back import verilog
 from amaranth.lib import wiring
+
+from celosia_hw.verilog import component_to_verilog
 
 from .build import build
 from .cycles import Bench
@@ -34,7 +35,7 @@ def simulate_block(make: Make, *, module: str, directory: Path, parameters: dict
     Raises:
         ToolError: a test failed, or there is none, or a tool did not work.
     """
-    text = verilog.convert(make(**parameters), name=_TOPLEVEL, emit_src=False)
+    text = component_to_verilog(make(**parameters), name=_TOPLEVEL)
     run_bench(
         build(text, toplevel=_TOPLEVEL),
         toplevel=_TOPLEVEL,

@@ -27,12 +27,13 @@ def to_bits(shape: Any, value: Any) -> int:
     """
     if isinstance(value, Integral):
         width = width_of(shape)
+        number = int(value)
         low = 0
         if not isinstance(shape, data.Layout) and Shape.cast(shape).signed:
             low = -(1 << width - 1)
-        if not low <= value < low + (1 << width):
-            raise ValueError(f"{value} does not fit {shape!r}")
-        return int(value) & ((1 << width) - 1)
+        if not low <= number < low + (1 << width):
+            raise ValueError(f"{number} does not fit {shape!r}")
+        return number & ((1 << width) - 1)
     bits = 0
     for name, element in value.items() if isinstance(value, Mapping) else enumerate(value):
         field = shape[name]
