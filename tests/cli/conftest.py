@@ -30,7 +30,7 @@ def run() -> Run:
     return invoke
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def digits() -> Path:
     """The folder of the example: ``digits.tflite``, ``images.npy``."""
     return DIGITS

@@ -23,10 +23,13 @@ Advance: TypeAlias = Callable[[str, float, float | None], None]
 
 
 @contextmanager
-def progress_bars(titles: Mapping[str, str], *, quiet: bool) -> Iterator[Advance]:
+def progress_bars(
+    titles: Mapping[str, str], units: Mapping[str, str] | None = None, *, quiet: bool
+) -> Iterator[Advance]:
     """Yields a function that shows the progress of stages, a bar each.
 
-    ``titles`` maps stages to what is shown. Where stderr is no terminal only the beginning of each
+    ``titles`` maps stages to what is shown; ``units`` says what is counted, where numbers are to
+    be shown beside the bar. Where stderr is no terminal only the beginning of each
     stage is told; if ``quiet``, nothing is.
     """
     out = Console(stderr=True, quiet=quiet)
@@ -35,6 +38,7 @@ def progress_bars(titles: Mapping[str, str], *, quiet: bool) -> Iterator[Advance
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
+        TextColumn("{task.fields[counted]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=out,
@@ -44,10 +48,12 @@ def progress_bars(titles: Mapping[str, str], *, quiet: bool) -> Iterator[Advance
     def advance(stage: str, done: float, total: float | None) -> None:
         title = titles.get(stage, stage)
         if stage not in bars:
-            bars[stage] = progress.add_task(title, total=total)
+            bars[stage] = progress.add_task(title, total=total, counted="")
             if not out.is_terminal:
                 out.print(f"{title} ...", highlight=False, markup=False)
-        progress.update(bars[stage], completed=done, total=total)
+        unit = (units or {}).get(stage)
+        counted = f"{done:,.0f} of {total:,.0f} {unit}" if unit and total is not None else ""
+        progress.update(bars[stage], completed=done, total=total, counted=counted)
 
     with progress:
         yield advance

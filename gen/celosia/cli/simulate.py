@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
+import numpy as np
+import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
@@ -13,7 +16,8 @@ from .examples import examples
 from .progress import progress_bars
 from .report import Report, reporting
 
-_STAGES = {"compile": "Compiling the Verilog", "run": "Simulating cycles"}
+_STAGES = {"compile": "Compiling the Verilog", "run": "Simulating"}
+_UNITS = {"run": "cycles"}
 
 
 def _show(out: Console, report: Report) -> None:
@@ -28,8 +32,11 @@ def _show(out: Console, report: Report) -> None:
         table.add_row(layer["name"], layer["op"], *counts)
     out.print(table)
     out.print()
-    for number, cycles in enumerate(report["cycles"]):
-        out.print(f"sample {number}: {cycles:,} cycles")
+    for number, (cycles, peak) in enumerate(zip(report["cycles"], report["peaks"], strict=True)):
+        place = ", ".join(map(str, peak["position"]))
+        out.print(
+            f"sample {number}: {cycles:,} cycles, largest output {peak['value']} at ({place})"
+        )
     out.print(
         f"{report['macs']:,} MACs a sample, {report['macs_per_cycle']:.2f} a cycle, "
         f"utilization of the MAC array {100 * report['utilization']:.1f} %"
@@ -41,6 +48,13 @@ def _show(out: Console, report: Report) -> None:
             out.print(report["first_mismatch"]["text"])
     else:
         out.print(f"{samples} of {samples} samples equal the integer reference in every byte")
+
+
+def _peak(output: npt.NDArray[Any]) -> Report:
+    """The largest element of a sample's output: the class, for a classifier."""
+    position = np.unravel_index(np.argmax(output), output.shape)
+    # The batch axis says nothing.
+    return {"position": [int(i) for i in position[1:]], "value": output[position].item()}
 
 
 @click.command(
@@ -100,7 +114,7 @@ def simulate(
     """
     from celosia import simulate as run
 
-    with progress_bars(_STAGES, quiet=quiet) as advance:
+    with progress_bars(_STAGES, _UNITS, quiet=quiet) as advance:
         result = run(
             directory,
             input_file,
@@ -110,4 +124,4 @@ def simulate(
             external_rate=external_rate,
             progress=advance,
         )
-    return result.to_dict()
+    return {**result.to_dict(), "peaks": [_peak(output) for output in result.outputs]}

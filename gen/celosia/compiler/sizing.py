@@ -187,9 +187,11 @@ def _divisions(
     if resident:
         depth = round_up(max(plan.weights.rows, 1), _ROW_STEP)
         for size in (round_up(needed, bank), round_up(needed, bank) + bank):
+            if size > _MAX_SCRATCH:
+                break
             yield replace(config, scratch_bytes=size, weight_depth=min(depth, 1 << 16))
     yield config
-    largest = max((step.weight_words for step in plan.steps), default=1)
+    largest = max([1, *(step.weight_words for step in plan.steps)])
     ring = replace(config, weight_depth=round_up(min(2 * largest, 1 << 15), _ROW_STEP))
     rest = _free(board, replace(ring, scratch_bytes=bank)) - weight_blocks(_KIND, ring)
     if rest >= 0:
