@@ -201,7 +201,7 @@ class _Check:
         expected = run_reference(self.graph, {self.graph.inputs[0]: value})
         direct = outputs_of(self.image, run)
         compiled = run_reference(self.optimized, {self.graph.inputs[0]: value}, keep=True)
-        result = run_from(self.optimized, direct)
+        result = run_from(self.optimized, {self.graph.inputs[0]: value, **direct})
         failure = None
         for port in self.image.outputs:
             failure = failure or _difference(

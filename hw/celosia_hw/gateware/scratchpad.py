@@ -18,7 +18,7 @@ from .interfaces import (
 )
 
 #: Cycles that a word read waits at most for the fetch unit's accesses.
-PATIENCE = 3
+PATIENCE = 7
 
 
 class Scratchpad(wiring.Component):

@@ -8,7 +8,17 @@ from collections.abc import Mapping
 import numpy as np
 
 from celosia.errors import InputError
-from celosia.graph.ir import Array, Graph, Op, TensorId, operands
+from celosia.graph.ir import (
+    Array,
+    Dequantize,
+    Graph,
+    Op,
+    Quantize,
+    Reshape,
+    Softmax,
+    TensorId,
+    operands,
+)
 from celosia_sim.reference import elementwise, layout, matrix, pooling
 from celosia_sim.reference.node import Kernel, Node
 
@@ -18,6 +28,9 @@ _KERNELS: dict[type[Op], Kernel] = {
     **elementwise.KERNELS,
     **layout.KERNELS,
 }
+
+#: Operations that may stay on the host, before and behind an accelerator.
+HOST_OPS = (Quantize, Dequantize, Softmax, Reshape)
 
 
 def run(
@@ -44,9 +57,7 @@ def run(
     }
     values.update(constants)
     for op in graph.ops:
-        result = _KERNELS[type(op)](op, Node(graph, op, values))
-        tensor = graph.tensors[op.output]
-        values[op.output] = result.astype(tensor.dtype.numpy, copy=False).reshape(tensor.shape)
+        values[op.output] = _execute(graph, op, values)
     if keep:
         return {number: array for number, array in values.items() if number not in constants}
     return {number: values[number] for number in graph.outputs}
@@ -55,17 +66,28 @@ def run(
 def run_from(graph: Graph, known: Mapping[TensorId, Array]) -> dict[TensorId, Array]:
     """Computes the outputs from tensors in the middle, such as an accelerator's results.
 
-    Only operations behind ``known`` are run, and of those only what ``known`` does not hold.
+    Runs only what is left to a host (HOST_OPS), so that nothing of an accelerator's work is done
+    here in its stead.
+
+    Raises:
+        InputError: ``known`` does not determine an output.
     """
     values = {n: tensor.data for n, tensor in graph.tensors.items() if tensor.data is not None}
     values.update(known)
     for op in graph.ops:
         if op.output in values or any(number not in values for number in operands(op)):
             continue
-        result = _KERNELS[type(op)](op, Node(graph, op, values))
-        tensor = graph.tensors[op.output]
-        values[op.output] = result.astype(tensor.dtype.numpy, copy=False).reshape(tensor.shape)
+        if isinstance(op, HOST_OPS):
+            values[op.output] = _execute(graph, op, values)
+    if missing := [graph.tensors[n].name for n in graph.outputs if n not in values]:
+        raise InputError(f"{graph.name}: {', '.join(missing)} cannot be computed on the host")
     return {number: values[number] for number in graph.outputs}
+
+
+def _execute(graph: Graph, op: Op, values: Mapping[TensorId, Array]) -> Array:
+    result = _KERNELS[type(op)](op, Node(graph, op, values))
+    tensor = graph.tensors[op.output]
+    return result.astype(tensor.dtype.numpy, copy=False).reshape(tensor.shape)
 
 
 def _checked_inputs(
