@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""RingLoader: rows arrive in order, wrap, and are never overwritten before they are freed."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import cocotb
+import pytest
+
+from celosia_hw.config import AcceleratorConfig
+from celosia_hw.gateware.loader import RingLoader
+from celosia_hw.isa import Source
+from celosia_sim.rtl.block import block_parameters, start_bench
+from celosia_sim.rtl.cycles import Bench, never
+from celosia_sim.rtl.memory_ports import WordMemory
+from celosia_sim.rtl.streams import StreamSink, StreamSource
+
+SIZE = 1 << 16
+
+
+def make(word_bytes: int, depth: int, chunks: int, free_limit: int, external: bool) -> RingLoader:
+    config = AcceleratorConfig(
+        output_channels=word_bytes, input_channels=2, chain_rows=2, scratch_bytes=SIZE
+    )
+    return RingLoader(config, depth=depth, chunks=chunks, free_limit=free_limit, external=external)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        # Weights of a 2x2, a 4x4 and an 8x16 array; one depth is no power of two.
+        {"word_bytes": 4, "depth": 16, "chunks": 1, "free_limit": 1, "external": True},
+        {"word_bytes": 4, "depth": 24, "chunks": 4, "free_limit": 1, "external": True},
+        {"word_bytes": 16, "depth": 16, "chunks": 32, "free_limit": 1, "external": True},
+        # Parameters: a wide entry, and four lanes.
+        {"word_bytes": 4, "depth": 20, "chunks": 3, "free_limit": 4, "external": False},
+        {"word_bytes": 16, "depth": 32, "chunks": 8, "free_limit": 4, "external": False},
+    ],
+    ids=["2x2", "4x4", "8x16", "wide-entry", "four-lanes"],
+)
+def test_ring_loader(run_block: Callable[..., None], parameters: dict[str, Any]) -> None:
+    run_block(make, **parameters)
+
+
+class Ring:
+    """What surrounds a loader: a list of segments, the memory it fills, and who frees rows.
+
+    Checks in each cycle that a unit goes where it belongs, that its row is free, and ``level``.
+    """
+
+    def __init__(self, bench: Bench, *, stalls: bool, latency: int) -> None:
+        parameters = block_parameters()
+        self.bench = bench
+        self.depth: int = parameters["depth"]
+        self.chunks: int = parameters["chunks"]
+        self.free_limit: int = parameters["free_limit"]
+        self.external: bool = parameters["external"]
+        self.stall = bench.stalls if stalls else lambda: never
+        self.content = bytearray(bench.numpy.bytes(SIZE))
+        self.memory = WordMemory(bench, "read", self.content, self.stall(), latency=latency)
+        if self.external:
+            self.requests = StreamSink(bench, "external__request", self.stall())
+            self.units = StreamSource(bench, "external__units", self.stall())
+        self.host = StreamSource(bench, "host", self.stall())
+        self.rows: dict[int, list[int]] = {}
+        self.restart([])
+        self.hold = False
+        self.counts = True  # whether rows that are complete raise the level
+        bench.agents.append(self)
+
+    def restart(self, expected: list[int]) -> None:
+        """From here on the units ``expected`` arrive, from row 0 on."""
+        self.expected = expected
+        self.write_cycles: list[int] = []
+        self.freed = 0
+        self.first_row = 0
+
+    @property
+    def level(self) -> int:
+        return len(self.write_cycles) // self.chunks - self.freed if self.counts else 0
+
+    def drive(self) -> None:
+        self.freeing = 0
+        if not self.hold and self.counts and self.level and not self.free_stall():
+            self.freeing = self.bench.rng.randint(1, min(self.level, self.free_limit))
+        self.bench.set("freed", self.freeing)
+
+    def free_stall(self) -> bool:
+        return self.bench.rng.random() < 0.8 / self.chunks
+
+    def sample(self) -> None:
+        bench = self.bench
+        if self.counts:
+            assert bench.get("level") == self.level
+        if bench.bits("ram__enable"):
+            number = len(self.write_cycles)
+            row = number // self.chunks
+            assert not self.counts or row - self.freed < self.depth, "a row in use is overwritten"
+            assert bench.get("ram__row") == (self.first_row + row) % self.depth
+            assert bench.get("ram__chunk") == number % self.chunks
+            assert bench.get("ram__data") == self.expected[number]
+            self.write_cycles.append(bench.cycle)
+        self.freed += self.freeing
+
+    def place(self, lengths: list[int], address: int) -> tuple[list[dict[str, int]], list[int]]:
+        """Writes a list of segments of these lengths; returns the segments and their units."""
+        rng = self.bench.rng
+        # Lists lie at the end, where segments do not reach.
+        assert SIZE - 4096 <= address < SIZE - 8 * len(lengths) - 8
+        segments = []
+        units: list[int] = []
+        for length in lengths:
+            start = 4 * rng.randrange((SIZE - 4096) // 4 - length)
+            segments.append({"address": start, "units": length})
+            end = start + 4 * length
+            units += struct.unpack(f"<{length}I", self.content[start:end])
+            self.content[address : address + 8] = struct.pack("<2I", start, length)
+            address += 8
+        # The address of the last segment, which has no units, means nothing.
+        self.content[address : address + 8] = struct.pack("<2I", rng.getrandbits(32), 0)
+        return segments, units
+
+    async def start(self, source: Source, list_address: int, expected: list[int]) -> None:
+        bench = self.bench
+        bench.set("start", 1)
+        bench.set("source", source)
+        bench.set("list", list_address)
+        # What the level was before ends with this cycle.
+        hold, self.hold = self.hold, True
+        await bench.step()
+        self.hold = hold
+        self.counts = True
+        self.restart(expected)
+        bench.set("start", 0)
+        bench.set("source", bench.rng.choice(list(Source)))
+        bench.set("list", 4 * bench.rng.getrandbits(10))
+
+    async def run_list(self, lengths: list[int], source: Source) -> None:
+        """Loads segments of these lengths and waits for the end."""
+        bench = self.bench
+        address = SIZE - 4096 + 4 * bench.rng.randrange(256)
+        segments, units = self.place(lengths, address)
+        asked = 0
+        if source == Source.EXTERNAL:
+            asked = len(self.requests.values)
+            self.units.send(units)
+        await self.start(source, address, units)
+        done = lambda: len(self.write_cycles) == len(units) and bench.get("idle")  # noqa: E731
+        await bench.run(done, limit=200_000)
+        await bench.step(10)
+        assert len(self.write_cycles) == len(units)
+        if source == Source.EXTERNAL:
+            assert self.requests.values[asked:] == segments
+
+    async def drain(self) -> None:
+        await self.bench.run(lambda: self.level == 0, limit=10_000)
+
+
+def random_lengths(bench: Bench, ring: Ring, rows: int) -> list[int]:
+    """Segments that fill ``rows`` rows together, but end anywhere within them."""
+    left = rows * ring.chunks
+    lengths = []
+    while left:
+        lengths.append(min(left, bench.rng.choice((1, 2, bench.rng.randint(1, 5 * ring.chunks)))))
+        left -= lengths[-1]
+    return lengths
+
+
+async def random_lists(dut: Any, latency: int) -> None:
+    bench = await start_bench(dut, make, f"random lists {latency}")
+    ring = Ring(bench, stalls=True, latency=latency)
+    sources = [Source.SCRATCH, *([Source.EXTERNAL] if ring.external else [])]
+    for source in (*sources, *sources):
+        await ring.run_list(random_lengths(bench, ring, 3 * ring.depth), source)
+        # The next list starts with whatever is left in the ring.
+        await bench.step(bench.rng.randrange(10))
+    await ring.drain()
+
+
+@cocotb.test()
+async def random_lists_latency_1(dut: Any) -> None:
+    await random_lists(dut, 1)
+
+
+@cocotb.test()
+async def random_lists_latency_2(dut: Any) -> None:
+    await random_lists(dut, 2)
+
+
+@cocotb.test()
+async def waits_for_space(dut: Any) -> None:
+    bench = await start_bench(dut, make, "space")
+    ring = Ring(bench, stalls=False, latency=1)
+    address = SIZE - 64
+    _, units = ring.place([ring.chunks * (ring.depth + 2)], address)
+    await ring.start(Source.SCRATCH, address, units)
+    ring.hold = True
+    await bench.step(ring.chunks * (ring.depth + 8) + 50)
+    assert ring.level == ring.depth
+    assert not bench.get("idle")
+    ring.hold = False
+    await bench.run(lambda: len(ring.write_cycles) == len(units), limit=10_000)
+    await ring.drain()
+    await bench.step(20)
+    assert bench.get("idle")
+
+
+@cocotb.test()
+async def host_writes(dut: Any) -> None:
+    """The host fills rows in any order of its choice; they do not count as a ring's."""
+    bench = await start_bench(dut, make, "host")
+    ring = Ring(bench, stalls=True, latency=1)
+    await ring.run_list(random_lengths(bench, ring, ring.depth), Source.SCRATCH)
+    await ring.drain()
+    await ring.start(Source.RESIDENT, 0, [])
+    assert bench.get("idle")
+    ring.counts = False
+    for row, rows in ((0, ring.depth), (ring.depth - 2, 5), (5, 1)):
+        bench.set("host_set", 1)
+        bench.set("host_row", row)
+        await bench.step()
+        bench.set("host_set", 0)
+        units = [bench.rng.getrandbits(32) for _ in range(rows * ring.chunks)]
+        ring.restart(units)
+        ring.first_row = row
+        ring.host.send(units)
+        await bench.run(lambda: ring.host.done, limit=50_000)
+        assert len(ring.write_cycles) == len(units)
+    assert bench.get("level") == 0
+
+
+@cocotb.test()
+async def host_waits_while_loading(dut: Any) -> None:
+    bench = await start_bench(dut, make, "host waits")
+    ring = Ring(bench, stalls=False, latency=1)
+    address = SIZE - 64
+    _, units = ring.place([ring.chunks * 3], address)
+    ring.hold = True
+    await ring.start(Source.SCRATCH, address, units)
+    extra = [bench.rng.getrandbits(32) for _ in range(ring.chunks)]
+    ring.host.send(extra)
+    ring.expected = units + extra
+    await bench.run(lambda: bench.get("idle") == 1, limit=1000)
+    assert len(ring.write_cycles) == len(units)
+    assert not ring.host.cycles
+    ring.counts = False
+    await bench.run(lambda: ring.host.done, limit=100)
+    assert len(ring.write_cycles) == len(units) + len(extra)
+    # The level stays that of the ring.
+    assert bench.get("level") == 3
+
+
+@cocotb.test()
+async def one_unit_a_cycle(dut: Any) -> None:
+    bench = await start_bench(dut, make, "throughput")
+    ring = Ring(bench, stalls=False, latency=2)
+    sources = [Source.SCRATCH, *([Source.EXTERNAL] if ring.external else [])]
+    for source in sources:
+        await ring.run_list([ring.chunks * (ring.depth - 1)], source)
+        first = ring.write_cycles[0]
+        count = ring.chunks * (ring.depth - 1)
+        assert ring.write_cycles == list(range(first, first + count))
+        await ring.drain()
