@@ -19,8 +19,8 @@ class MacArray(wiring.Component):
     in which ``i.ready`` is high, which is only withheld while a result waits for ``o.ready``. ``o``
     carries ``group_bytes`` signed accumulators, of which CONV fills ``output_channels``, CHAIN
     and MAX ``input_channels``. ``busy``: a tap or a result is inside. Latency from the last tap of
-    a position to its result: 4 cycles plus 1 for each two levels of the adder tree (CONV), 4
-    (CHAIN), 2 (MAX).
+    a position to its result: 3 cycles plus 1 for each two levels of the adder tree, or one that is
+    left over (CONV), 3 (CHAIN), 2 (MAX).
 
     CHAIN is the transposed form of a finite impulse response filter (Crochiere and Rabiner,
     "Multirate Digital Signal Processing", 1983, section 3.1): the activations are broadcast and
