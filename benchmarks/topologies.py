@@ -13,9 +13,11 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from celosia.graph.ir import Activation, Quantization
 from celosia_sim.tflite_writer import ModelBuilder, per_channel, per_tensor
+from celosia_sim.tflite_writer.shapes import PaddingName
 
 RELU = Activation.RELU
 NONE = Activation.NONE
@@ -29,7 +31,9 @@ class _Network:
         self.rng = np.random.default_rng(seed)
         self.x = self.builder.input("input", shape, per_tensor(0.5, -3))
 
-    def _random(self, shape: tuple[int, ...], depth: int, axis: int) -> tuple[object, ...]:
+    def _random(
+        self, shape: tuple[int, ...], depth: int, axis: int
+    ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int32], Quantization]:
         rng = self.rng
         channels = shape[axis]
         weights = rng.integers(-127, 128, shape).astype(np.int8)
@@ -47,7 +51,7 @@ class _Network:
         kernel: tuple[int, int],
         *,
         stride: int = 1,
-        padding: str = "SAME",
+        padding: PaddingName = "SAME",
         activation: Activation = RELU,
     ) -> None:
         depth = self.builder.shape(self.x)[3]
@@ -69,7 +73,7 @@ class _Network:
         kernel: tuple[int, int],
         *,
         stride: int = 1,
-        padding: str = "SAME",
+        padding: PaddingName = "SAME",
         activation: Activation = RELU,
     ) -> None:
         shape = (1, *kernel, self.builder.shape(self.x)[3])

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from celosia.compiler.compile import compile_graph
-from celosia.compiler.image import Image
+from celosia.compiler.image import Image, ImageSpace
 from celosia.graph.ir import Graph
 from celosia.importer import load_tflite
 from celosia.passes import optimize
@@ -36,6 +36,11 @@ class OnHardware:
     graph: Graph
     outputs: list[dict[int, npt.NDArray[np.generic]]]
     cycles: list[int]
+
+    @property
+    def external(self) -> bool:
+        """Whether weights come through the external port."""
+        return any(s.space == ImageSpace.EXTERNAL for s in self.image.sections)
 
 
 @cache
