@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ from celosia_sim.random_programs import random_program
 from celosia_sim.rtl.build import build
 from celosia_sim.rtl.run import run_job
 
-COMMON = {"scratch_bytes": 1 << 16, "weight_depth": 640, "parameter_depth": 160}
+COMMON: dict[str, Any] = {"scratch_bytes": 1 << 16, "weight_depth": 640, "parameter_depth": 160}
 CONFIGS = [
     AcceleratorConfig(output_channels=4, input_channels=4, chain_rows=3, **COMMON),
     AcceleratorConfig(

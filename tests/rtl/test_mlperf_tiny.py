@@ -6,7 +6,6 @@ person_detect, which LiteRT refuses to load, is compared with the integer refere
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from celosia_hw.boards import get_board
 from celosia_hw.config import AcceleratorConfig
 from celosia_sim.litert import run_litert
 from celosia_sim.mlperf_tiny import real_inputs
+from celosia_sim.network import Arrays, run_network
 from celosia_sim.reference import run
 
 #: Clock cycles that a network may take at most.
@@ -51,16 +51,14 @@ TARGETS = {
 
 @pytest.mark.parametrize("array", TARGETS)
 @pytest.mark.parametrize("name", MODELS)
-def test_model(
-    name: str, array: str, mlperf_tiny: Path, on_hardware: Callable[..., object]
-) -> None:
+def test_model(name: str, array: str, mlperf_tiny: Path) -> None:
     path = mlperf_tiny / "models" / f"{name}.tflite"
     board, shape, count = TARGETS[array]
     config = ODD
     if board is not None:
         config = size_config(optimize(load_tflite(path)), get_board(board), shape)
 
-    def samples(graph: Graph) -> list[dict[int, np.ndarray]]:
+    def samples(graph: Graph) -> list[Arrays]:
         chosen = real_inputs(mlperf_tiny, graph, count)
         tensor = graph.tensors[graph.inputs[0]]
         rng = np.random.default_rng(len(name))
@@ -69,7 +67,7 @@ def test_model(
             chosen.append(rng.integers(-128, 128, tensor.shape).astype(np.int8))
         return [{graph.inputs[0]: sample} for sample in chosen]
 
-    result = on_hardware(path, config, samples)
+    result = run_network(path, config, samples)
     graph = result.graph
     for sample, outputs in zip(samples(graph), result.outputs, strict=True):
         if name == "person_detect":
@@ -79,7 +77,7 @@ def test_model(
         for tensor in graph.outputs:
             assert outputs[tensor].dtype == expected[tensor].dtype
             assert np.array_equal(outputs[tensor], expected[tensor])
-    # A stream from outside may be a few cycles early or late; otherwise nothing depends on the data.
+    # A stream from outside may be a few cycles early or late; nothing else depends on the data.
     assert max(result.cycles) - min(result.cycles) <= (10 if result.external else 0)
     # The prediction was calibrated on the arrays of boards.
     error = 0.02 if board is not None else 0.05

@@ -6,19 +6,20 @@ The reference equals LiteRT on the same generator's models: tests/reference.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from celosia.graph.ir import Graph
 from celosia_hw.config import AcceleratorConfig
+from celosia_sim.network import Arrays, run_network
 from celosia_sim.random_models import random_inputs, random_model
 from celosia_sim.reference import run
 
 #: Wide enough for any accumulator and multiplier.
-WIDE = {"accumulator_bits": 32, "multiplier_bits": 32, "chain_bits": 26}
+WIDE: dict[str, Any] = {"accumulator_bits": 32, "multiplier_bits": 32, "chain_bits": 26}
 CONFIGS = {
     "4x4": AcceleratorConfig(chain_rows=3, **WIDE),
     "8x16": AcceleratorConfig(
@@ -45,16 +46,14 @@ SAMPLES = 2
 
 
 @pytest.mark.parametrize(("array", "seed"), CASES)
-def test_random_model(
-    array: str, seed: int, tmp_path: Path, on_hardware: Callable[..., object]
-) -> None:
+def test_random_model(array: str, seed: int, tmp_path: Path) -> None:
     path = tmp_path / f"random_{seed}.tflite"
     path.write_bytes(random_model(seed))
 
-    def samples(graph: Graph) -> list[dict[int, np.ndarray]]:
+    def samples(graph: Graph) -> list[Arrays]:
         return [random_inputs(graph, seed * SAMPLES + i) for i in range(SAMPLES)]
 
-    result = on_hardware(path, CONFIGS[array], samples)
+    result = run_network(path, CONFIGS[array], samples)
     for sample, outputs in zip(samples(result.graph), result.outputs, strict=True):
         expected = run(result.graph, sample)
         for tensor in result.graph.outputs:

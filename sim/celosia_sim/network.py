@@ -1,35 +1,36 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Runs models on simulated accelerators, each compiled once for all tests."""
+"""Runs a model file on a simulated accelerator of any configuration."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pytest
 
 from celosia.compiler.compile import compile_graph
 from celosia.compiler.image import Image, ImageSpace
+from celosia.errors import ToolError
 from celosia.graph.ir import Graph
 from celosia.importer import load_tflite
 from celosia.passes import optimize
 from celosia_hw.config import AcceleratorConfig
 from celosia_hw.isa import Status
 from celosia_hw.verilog import to_verilog
-from celosia_sim.accelerator import job_for, outputs_of
-from celosia_sim.reference import run, run_from
-from celosia_sim.rtl.build import build
-from celosia_sim.rtl.run import run_job
+
+from .accelerator import job_for, outputs_of
+from .reference import run, run_from
+from .rtl.build import build
+from .rtl.run import run_job
 
 Arrays = Mapping[int, npt.NDArray[np.generic]]
 
 
 @dataclass
-class OnHardware:
+class NetworkResult:
     """A model's outputs, by tensor, for each sample, and the cycles each took."""
 
     image: Image
@@ -49,12 +50,17 @@ def simulation(config: AcceleratorConfig) -> Path:
     return build(to_verilog(config), toplevel="celosia")
 
 
-def run_model(
-    path: Path,
-    config: AcceleratorConfig,
-    samples: Callable[[Graph], list[Arrays]],
-) -> OnHardware:
-    """Compiles the model for ``config`` and runs the Verilog on ``samples(graph)``."""
+def run_network(
+    path: Path, config: AcceleratorConfig, samples: Callable[[Graph], Sequence[Arrays]]
+) -> NetworkResult:
+    """Compiles the model for ``config`` and runs the Verilog on ``samples(graph)``.
+
+    A sample is an array for each of the graph's inputs, by tensor.
+
+    Raises:
+        CelosiaError: the model does not fit, or a tool is missing or failed.
+        ToolError: a run did not end as it should.
+    """
     graph = load_tflite(path)
     optimized = optimize(graph)
     image = compile_graph(optimized, config)
@@ -64,16 +70,11 @@ def run_model(
         tensors = run(optimized, sample, keep=True)
         inputs.append([tensors[port.tensor] for port in image.inputs])
     runs = run_job(simulation(config), job_for(image, inputs))
-    assert len(runs) == len(chosen)
     for one in runs:
-        assert one.status & 0xFF == 1 << Status.DONE, hex(one.status)
+        if one.status & 0xFF != 1 << Status.DONE:
+            raise ToolError(f"{path}: a run ended with the status {one.status:#010x}")
     outputs = [
         run_from(optimized, {**sample, **outputs_of(image, one)})
         for sample, one in zip(chosen, runs, strict=True)
     ]
-    return OnHardware(image, graph, outputs, [one.cycles for one in runs])
-
-
-@pytest.fixture
-def on_hardware() -> Callable[..., OnHardware]:
-    return run_model
+    return NetworkResult(image, graph, outputs, [one.cycles for one in runs])
