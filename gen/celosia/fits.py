@@ -14,7 +14,7 @@ from celosia_hw.boards import Board, all_boards
 
 
 def fits(
-    graph: Graph, progress: Callable[[str, float, float], None] | None = None
+    graph: Graph, progress: Callable[[str, float, float, str], None] | None = None
 ) -> list[dict[str, Any]]:
     """A record for each board with its default array, in types that JSON has.
 
@@ -22,7 +22,8 @@ def fits(
     and weights (``on chip``, ``scratchpad`` or ``external``: where they are read from), None where
     the model does not fit; reason why it does not, else None. ``graph`` is an optimized one.
 
-    ``progress`` is called with "fits", the boards done and all boards.
+    ``progress`` is called with "fits", how many boards are done, how many there are, and the name
+    of the one at work.
     """
     boards = all_boards()
     # Boards with the same device and array get the same accelerator.
@@ -30,7 +31,7 @@ def fits(
     records = []
     for done, board in enumerate(boards):
         if progress is not None:
-            progress("fits", done, len(boards))
+            progress("fits", done, len(boards), board.name)
         device = board.device
         key = (board.family, device.memories, board.multipliers, board.array)
         if key not in known:
@@ -47,7 +48,7 @@ def fits(
             }
         )
     if progress is not None:
-        progress("fits", len(boards), len(boards))
+        progress("fits", len(boards), len(boards), "")
     return records
 
 

@@ -24,7 +24,7 @@ Record: TypeAlias = dict[str, Any]
 
 
 def inspect(
-    model: Path | str, *, progress: Callable[[str, float, float], None] | None = None
+    model: Path | str, *, progress: Callable[[str, float, float, str], None] | None = None
 ) -> Record:
     """A report on a ``.tflite`` file, in types that JSON has.
 

@@ -28,8 +28,8 @@ from .rtl.job import Run
 from .rtl.run import run_job
 from .rtl.toolchain import check_trace
 
-#: Called with the stage, what is done of it, and how much there is to do.
-Progress = Callable[[str, float, float], None]
+#: Called with the stage, what is done of it, how much there is to do, and what is at work.
+Progress = Callable[[str, float, float, str], None]
 
 
 @dataclass
@@ -126,9 +126,9 @@ def simulate(
     check = _Check(image, graph)
     values = _samples(graph, inputs, samples)
 
-    def report(stage: str, done: float, total: float) -> None:
+    def report(stage: str, done: float, total: float, detail: str = "") -> None:
         if progress is not None:
-            progress(stage, done, total)
+            progress(stage, done, total, detail)
 
     report("compile", 0, 1)
     check.built = build(verilog, toplevel="celosia", trace=kind)
@@ -138,7 +138,12 @@ def simulate(
         check.built,
         job_for(image, [check.inputs(value) for value in values], external_rate=external_rate),
         trace=Path(trace).absolute() if trace is not None else None,
-        progress=lambda n, _, cycles: report("run", min(n * image.cycles + cycles, total), total),
+        progress=lambda number, instruction, cycles: report(
+            "run",
+            min(number * image.cycles + cycles, total),
+            total,
+            _layer_at(image, instruction),
+        ),
     )
     report("run", total, total)
     if code := runs[-1].status >> Status.ERROR & 15:
@@ -229,6 +234,14 @@ class _Check:
                 if found is not None:
                     return found
         return None
+
+
+def _layer_at(image: Image, instruction: int) -> str:
+    """Name of the layer that an instruction belongs to."""
+    if instruction >= len(image.instructions):
+        return ""
+    layer = image.instructions[instruction].layer
+    return image.layers[layer].name if layer >= 0 else ""
 
 
 def _read(path: Path) -> str:

@@ -14,6 +14,7 @@ import pytest
 from click.testing import Result
 
 from celosia.cli.app import celosia
+from celosia.cli.progress import progress_bars
 from celosia_hw.boards import all_boards, registry
 
 Run = Callable[..., Result]
@@ -117,3 +118,24 @@ def test_the_program_runs_as_a_module(tmp_path: Path) -> None:
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert "absent.tflite: cannot be read" in done.stderr
+
+
+def test_progress_on_a_terminal_shows_numbers_and_what_is_at_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    with progress_bars({"run": "Simulating"}, {"run": "cycles"}, quiet=False) as advance:
+        advance("run", 0, 2_000_000, "first_layer")
+        advance("run", 1_234_567, 2_000_000, "second [layer]")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "Simulating" in captured.err
+    assert "1,234,567/2,000,000 cycles" in captured.err
+    assert "second [layer]" in captured.err
+
+
+def test_quiet_progress_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_bars({}, quiet=True) as advance:
+        advance("run", 1, 2, "layer")
+    assert capsys.readouterr() == ("", "")

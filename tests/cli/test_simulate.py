@@ -69,7 +69,7 @@ def test_simulation_writes_outputs_and_figures(run: Run, digits: Path, folder: P
     result = run("simulate", folder, "--input", digits / "images.npy", "--samples", 3)
     assert result.exit_code == 0, result.stderr
     assert "3 of 3 samples equal the integer reference in every byte" in result.stdout
-    assert result.stderr == "Compiling the Verilog ...\nSimulating ...\n"
+    assert result.stderr == "Compiling ...\nSimulating ...\n"
 
     record = json.loads((folder / "simulation.json").read_text())
     outputs = np.load(folder / "outputs.npy")

@@ -12,19 +12,19 @@ from rich.table import Table
 from .array import ArrayType
 from .examples import examples
 from .progress import progress_bars
-from .report import Report, reporting
+from .report import Report, reporting, short_name
 
 
 def _show(out: Console, report: Report) -> None:
     out.print(f"{report['model']} for {report['board']}, array {report['array']}")
     table = Table(box=None, pad_edge=False)
-    table.add_column("LAYER", overflow="ellipsis", no_wrap=True)
+    table.add_column("LAYER", no_wrap=True)
     table.add_column("OPERATION", no_wrap=True)
     for title in ("MACS", "PREDICTED CYCLES"):
         table.add_column(title, justify="right", no_wrap=True)
     for layer in report["layers"]:
         cycles = f"{layer['predicted_cycles']:,}"
-        table.add_row(layer["name"], layer["op"], f"{layer['macs']:,}", cycles)
+        table.add_row(short_name(layer["name"]), layer["op"], f"{layer['macs']:,}", cycles)
     out.print(table)
     out.print()
     memories = report["memories"]
@@ -94,6 +94,6 @@ def generate(
     if output is None:
         output = Path("build") / model.stem
     with progress_bars({}, quiet=quiet) as advance:
-        advance("Generating", 0, None)
+        advance("Generating", 0, None, "")
         manifest = run(model, board=board, array=array, output=output, config=config)
     return {**manifest, "output": str(output)}

@@ -14,22 +14,22 @@ from rich.table import Table
 
 from .examples import examples
 from .progress import progress_bars
-from .report import Report, reporting
+from .report import Report, reporting, short_name
 
-_STAGES = {"compile": "Compiling the Verilog", "run": "Simulating"}
+_STAGES = {"compile": "Compiling", "run": "Simulating"}
 _UNITS = {"run": "cycles"}
 
 
 def _show(out: Console, report: Report) -> None:
     table = Table(box=None, pad_edge=False)
-    table.add_column("LAYER", overflow="ellipsis", no_wrap=True)
+    table.add_column("LAYER", no_wrap=True)
     table.add_column("OPERATION", no_wrap=True)
     for title in ("MACS", "CYCLES", "MACS/CYCLE"):
         table.add_column(title, justify="right", no_wrap=True)
     for layer in report["layers"]:
         rate = layer["macs"] / layer["cycles"] if layer["cycles"] else 0.0
         counts = (f"{layer['macs']:,}", f"{layer['cycles']:,}", f"{rate:.2f}")
-        table.add_row(layer["name"], layer["op"], *counts)
+        table.add_row(short_name(layer["name"]), layer["op"], *counts)
     out.print(table)
     out.print()
     for number, (cycles, peak) in enumerate(zip(report["cycles"], report["peaks"], strict=True)):
