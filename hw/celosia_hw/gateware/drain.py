@@ -127,11 +127,15 @@ class Drain(wiring.Component):
         with m.If(self.o.ready):
             m.d.sync += second.eq(~second & instruction.second_pass)
 
-        waits = instruction.parameters_ring & (
-            self.level <= Mux(instruction.parameters_uniform, 0, beat)
-        )
-        sends = Signal()
+        rows = whole // lanes
         last_beat = left <= lanes
+        # The rows that this beat needs, less one. The last one of a group frees all rows of the
+        # group, so that those of a short group, which nobody reads, must be there as well.
+        needed = Signal(range(self.free_limit + 1))
+        with m.If(~instruction.parameters_uniform):
+            m.d.comb += needed.eq(Mux(last_beat & ends_group, rows - 1, beat))
+        waits = instruction.parameters_ring & (self.level <= needed)
+        sends = Signal()
         m.d.comb += [
             self.o.valid.eq(full & ~waits & ~second),
             sends.eq(self.o.valid & self.o.ready),
@@ -152,7 +156,6 @@ class Drain(wiring.Component):
             total = value + by
             return Mux(total >= depth, total - depth, total)
 
-        rows = whole // lanes
         with m.If(sends):
             m.d.sync += [
                 full.eq(0),
