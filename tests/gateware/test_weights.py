@@ -14,8 +14,9 @@ from celosia_hw.config import AcceleratorConfig
 from celosia_hw.gateware.weights import WeightSelect
 from celosia_hw.isa import Opcode, encode
 from celosia_sim.rtl.block import block_parameters, start_bench
-from celosia_sim.rtl.cycles import Bench, Stall, never
+from celosia_sim.rtl.cycles import Bench, never
 from celosia_sim.rtl.loop_nest import taps
+from celosia_sim.rtl.ring import Ring
 from celosia_sim.rtl.streams import StreamSink, StreamSource
 
 
@@ -32,33 +33,6 @@ def test_weight_select(run_block: Callable[..., None], rows: int, lanes: int, de
         "weight_depth": depth,
     }
     run_block(make, config=config)
-
-
-class Ring:
-    """Words of the ring arrive at random, and never more than there is room for.
-
-    ``arrived`` and ``freed`` count since the ring was started, and ``level`` is their difference;
-    ``available`` is what had arrived when the cycle began.
-    """
-
-    def __init__(self, bench: Bench, depth: int) -> None:
-        self.bench, self.depth = bench, depth
-        self.stall: Stall = never
-        self.arrived = self.freed = self.available = 0
-        self.to_come = 0
-        bench.agents.append(self)
-
-    def drive(self) -> None:
-        self.available = self.arrived
-        self.bench.set("level", self.arrived - self.freed)
-
-    def sample(self) -> None:
-        arrives = self.to_come and self.arrived - self.freed < self.depth and not self.stall()
-        self.freed += self.bench.get("freed")
-        assert self.freed <= self.arrived
-        if arrives:
-            self.arrived += 1
-            self.to_come -= 1
 
 
 class WeightMemory:
@@ -88,7 +62,7 @@ class WeightMemory:
             self.next_row = self.bench.get("row")
             assert self.next_row == word % self.depth
             if self.waits:
-                assert word - self.first < self.ring.available, "the word has not arrived"
+                self.ring.check_use(word - self.first)
             self.asked += 1
 
 
@@ -103,8 +77,7 @@ class Unit:
         stall = bench.stalls if stalls else lambda: never
         self.source = StreamSource(bench, "i", stall())
         self.sink = StreamSink(bench, "o", stall())
-        self.ring = Ring(bench, self.depth)
-        self.ring.stall = stall()
+        self.ring = Ring(bench, self.depth, stall())
         self.memory = WeightMemory(bench, self.sink, self.ring, self.depth)
         self.ring_words = 0  # words of the ring that instructions have used so far
 
