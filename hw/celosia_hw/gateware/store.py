@@ -54,7 +54,9 @@ class Store(wiring.Component):
         low = Cat(*((b >= offset) & (b < end) for b in range(width)))
         high = Cat(*((b + width < end) for b in range(width)))
 
-        held = Signal(write_layout(self.config))  # "urgent" is not used
+        held_word = Signal(word_address_bits(self.config))
+        held_data = Signal(8 * width)
+        held_enable = Signal(width)
         second_half = Signal()
         item_word = Signal(word_address_bits(self.config))
         enable = Signal(width)
@@ -62,31 +64,31 @@ class Store(wiring.Component):
         m.d.comb += [
             item_word.eq(Mux(second_half, word + 1, word)),
             enable.eq(Mux(second_half, high, low)),
-            self.busy.eq(held.enable.any()),
-            self.o.p.word.eq(held.word),
-            self.o.p.data.eq(held.data),
-            self.o.p.enable.eq(held.enable),
+            self.busy.eq(held_enable.any()),
+            self.o.p.word.eq(held_word),
+            self.o.p.data.eq(held_data),
+            self.o.p.enable.eq(held_enable),
         ]
-        other = self.busy & (held.word != item_word)
+        other = self.busy & (held_word != item_word)
         accept = Signal()
         m.d.comb += [
             self.o.p.urgent.eq((self.i.valid & other) | (self.flush & ~self.i.valid)),
-            self.o.valid.eq(self.busy & (self.o.p.urgent | held.enable.all())),
+            self.o.valid.eq(self.busy & (self.o.p.urgent | held_enable.all())),
             accept.eq(self.i.valid & (~other | self.o.ready)),
             self.i.ready.eq(accept & (second_half | ~crosses)),
         ]
         with m.If(self.o.valid & self.o.ready):
-            m.d.sync += held.enable.eq(0)
+            m.d.sync += held_enable.eq(0)
         with m.If(accept):
             m.d.sync += [
-                held.word.eq(item_word),
-                held.enable.eq(Mux(other, 0, held.enable) | enable),
+                held_word.eq(item_word),
+                held_enable.eq(Mux(other, 0, held_enable) | enable),
                 second_half.eq(crosses & ~second_half),
             ]
             for byte in range(width):
                 with m.If(enable[byte]):
                     piece = slice(8 * byte, 8 * byte + 8)
-                    m.d.sync += held.data[piece].eq(spread[piece])
+                    m.d.sync += held_data[piece].eq(spread[piece])
         return m
 
 
