@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Padding, tables and additions move into the operations beside them."""
+"""Padding and tables move into the operations beside them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 from celosia.arithmetic.fixed_point import clamp_range
 from celosia.graph.ir import (
     Activation,
-    Add,
     Conv2D,
     DType,
     Function,
@@ -19,11 +18,9 @@ from celosia.graph.ir import (
     Lookup,
     Padding,
     Quantization,
-    ResidualAdd,
     Table,
 )
 from celosia.passes import (
-    fuse_add,
     fuse_padding,
     fuse_table,
     lower_functions,
@@ -219,70 +216,6 @@ def test_clamps_tell_the_activation(network: Any, apply_checked: Check) -> None:
     assert isinstance(op, Conv2D)
     assert op.clamp == clamp_range(Activation.RELU6, net.of(x))
     apply_checked(narrow_clamps, result, changes=False)
-
-
-# --- additions -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("swapped", [False, True])
-@pytest.mark.parametrize("activation", [Activation.NONE, Activation.RELU])
-def test_an_addition_moves_into_its_later_operand(
-    network: Any, apply_checked: Check, swapped: bool, activation: Activation
-) -> None:
-    net = network(17)
-    x = net.input(1, 4, 4, 3)
-    first = net.conv(x, 5, zero_point=9)
-    second = net.conv(first, 5, (3, 3), padding=Padding(1, 1, 1, 1))
-    operands = (second, first) if swapped else (first, second)
-    graph = net.finish(net.softmax(net.dense(net.add(*operands, activation), 3)))
-    result = apply_checked(fuse_add, narrow_clamps.apply(graph)[0])
-    assert kinds(result) == ["Conv2D", "Conv2D", "FullyConnected", "Softmax"]
-    epilogue = result.ops[1].epilogue  # type: ignore[attr-defined]
-    assert epilogue == ResidualAdd(
-        first, net.of(second), activation, swapped, 2, net.graph.tensors[second].name
-    )
-
-
-def test_a_clamp_behind_an_addition_becomes_its_activation(
-    network: Any, apply_checked: Check
-) -> None:
-    net = network(18)
-    x = net.input(1, 4, 4, 3)
-    y = net.add(x, net.conv(x, 3))
-    graph = fuse_table.apply(lowered(net, net.function(y, Function.RELU, net.of(y))))[0]
-    assert kinds(graph) == ["Conv2D", "Add"]
-    (op,) = apply_checked(fuse_add, graph).ops
-    assert isinstance(op, Conv2D)
-    assert isinstance(op.epilogue, ResidualAdd)
-    assert op.epilogue.activation is Activation.RELU
-
-
-def test_additions_that_stay(network: Any, apply_checked: Check) -> None:
-    net = network(19)
-    x = net.input(1, 4, 4, 3)
-    y = net.conv(x, 3)
-    apply_checked(fuse_add, net.finish(net.add(x, y), y), changes=False)  # also read elsewhere
-    net = network(20)
-    y = net.conv(net.input(1, 4, 4, 3), 3)
-    apply_checked(fuse_add, net.finish(net.add(y, net.constant(3))), changes=False)
-    apply_checked(fuse_add, net.finish(net.add(y, y)), changes=False)
-    net = network(21)
-    x = net.input(1, 4, 4, 3)
-    y = net.max_pool(net.conv(x, 3), (1, 1))
-    apply_checked(fuse_add, net.finish(net.add(x, y)), changes=False)  # no weights
-    net = network(22)
-    x = net.input(1, 4, 4, 3)
-    y = net.function(net.conv(x, 3), Function.TANH)
-    graph = fuse_table.apply(lowered(net, net.add(x, y)))[0]
-    apply_checked(fuse_add, graph, changes=False)  # its epilogue is taken
-    net = network(23)
-    x = net.input(1, 4, 4, 3)
-    y = net.add(x, net.conv(x, 3))
-    graph = net.finish(y)
-    op = graph.ops[1]
-    assert isinstance(op, Add)
-    op.clamp = (-50, 60)  # the range of no activation
-    apply_checked(fuse_add, graph, changes=False)
 
 
 def test_table_in_front_of_an_addition_is_composed_with_its_clamp(

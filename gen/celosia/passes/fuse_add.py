@@ -1,18 +1,29 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Move a residual ADD into the store of the convolution that computes its later operand.
+"""Move a residual ADD into the store of an operation that computes one of its operands.
 
-The sum is stored in place of the convolution's result, which vanishes: one tensor less to hold
-and one pass over the data less.
+The sum is stored in place of that operation's result, which vanishes: one tensor less to hold and
+one pass over the data less. Each output is then requantized twice, which costs no time where its
+multiply-accumulates take longer. So the operation with more of them takes the addition, and the
+other operand, if it is the later one, is computed in front of it.
 """
 
 from __future__ import annotations
 
 from celosia.arithmetic.fixed_point import clamp_range
-from celosia.graph.ir import Activation, Add, Graph, ResidualAdd
+from celosia.graph.ir import (
+    Activation,
+    Add,
+    Graph,
+    ResidualAdd,
+    TensorId,
+)
+from celosia.graph.liveness import peak_bytes
+from celosia.graph.statistics import op_statistics
 from celosia.passes.rewrite import (
     copied,
     has_weights,
     is_constant,
+    move_in_front,
     position,
     result_clamp,
     sole_consumer,
@@ -20,36 +31,67 @@ from celosia.passes.rewrite import (
 
 
 def apply(graph: Graph) -> tuple[Graph, bool]:
-    """The graph with every ADD fused whose later operand is read by it alone and comes from an
-    operation with weights and without an epilogue."""
+    """The graph with every ADD fused of which an operand is read by it alone and comes from an
+    operation with weights and without an epilogue. If both do, the operation with more
+    multiply-accumulates takes it, of two with equally many the later one. The earlier one takes
+    it only if computing the other operand first does not raise the graph's need of memory."""
     result = copied(graph)
     changed = False
-    for add in [op for op in result.ops if isinstance(op, Add)]:
-        if _fuse(result, add):
-            result.ops = [op for op in result.ops if op is not add]
-            changed = True
+    for add in [op for op in graph.ops if isinstance(op, Add)]:
+        fused = _fused(result, add.output)
+        if fused is not None:
+            result, changed = fused, True
     return result, changed
 
 
-def _fuse(graph: Graph, add: Add) -> bool:
-    later = max(add.inputs, key=lambda tensor: position(graph, tensor))
-    result_first = add.inputs[0] == later
-    other = add.inputs[1] if result_first else add.inputs[0]
-    producer, inner = graph.producer(later), graph.tensors[later]
-    if not has_weights(producer) or producer.epilogue is not None or add.epilogue is not None:
-        return False
-    if sole_consumer(graph, later) is not add or is_constant(graph, other) or later == other:
-        return False
+def _fused(graph: Graph, total: TensorId) -> Graph | None:
+    """The graph without the ADD that computes ``total``, if something can take it."""
+    add = graph.producer(total)
+    if not isinstance(add, Add) or add.epilogue is not None:
+        return None
+    first, second = add.inputs
+    shapes = {graph.tensors[tensor].shape for tensor in (first, second, total)}
+    if first == second or len(shapes) > 1 or _activation(graph, add) is None:
+        return None
+    if is_constant(graph, first) or is_constant(graph, second):
+        return None
+    earlier, later = sorted(add.inputs, key=lambda tensor: position(graph, tensor))
+    unmoved = _into(graph, add, later, earlier)
+    moved = _into(graph, add, earlier, later)
+    if moved is None or peak_bytes(moved) > peak_bytes(unmoved or graph):
+        return unmoved
+    # Results of one shape: more multiply-accumulates in all are more for each output.
+    return moved if unmoved is None or _macs(graph, earlier) > _macs(graph, later) else unmoved
+
+
+def _into(graph: Graph, add: Add, operand: TensorId, other: TensorId) -> Graph | None:
+    """The graph with ``add`` fused into the operation that computes ``operand``, if possible."""
+    result = copied(graph)
+    taker, inner = result.producer(operand), result.tensors[operand]
     activation = _activation(graph, add)
-    if activation is None or inner.quantization is None:
-        return False
-    if not graph.tensors[other].shape == inner.shape == graph.tensors[add.output].shape:
-        return False
-    producer.epilogue = ResidualAdd(
-        other, inner.quantization, activation, result_first, add.index, inner.name
+    if not has_weights(taker) or taker.epilogue is not None or inner.quantization is None:
+        return None
+    if activation is None or sole_consumer(graph, operand) is not add:
+        return None
+    # Possible as nothing but the addition reads what the operation computes.
+    move_in_front(result, other, taker)
+    taker.epilogue = ResidualAdd(
+        other,
+        inner.quantization,
+        activation,
+        add.inputs[0] == operand,
+        add.index,
+        inner.name,
     )
-    producer.output = add.output
-    return True
+    result.ops = [op for op in result.ops if op.output != add.output]
+    taker.output = add.output
+    return result
+
+
+def _macs(graph: Graph, tensor: TensorId) -> int:
+    """Multiply-accumulates of the operation that computes ``tensor``."""
+    op = graph.producer(tensor)
+    return 0 if op is None else op_statistics(graph, op).macs
 
 
 def _activation(graph: Graph, add: Add) -> Activation | None:

@@ -84,6 +84,28 @@ def position(graph: Graph, tensor: TensorId) -> int:
     return next((i for i, op in enumerate(graph.ops) if op.output == tensor), -1)
 
 
+def move_in_front(graph: Graph, tensor: TensorId, op: Op) -> None:
+    """Let ``tensor`` be computed in front of ``op``: the operation that computes it, and those
+    behind ``op`` that it depends on, move there in the order they have; changes ``graph``.
+
+    Raises:
+        ValueError: ``tensor`` depends on the result of ``op``.
+    """
+    start = position(graph, op.output)
+    needed = {tensor}
+    moved: list[Op] = []
+    left: list[Op] = []
+    for later in reversed(graph.ops[start + 1 :]):
+        if later.output in needed:
+            needed.update(operands(later))
+            moved.insert(0, later)
+        else:
+            left.insert(0, later)
+    if op.output in needed:
+        raise ValueError(f"tensor {graph.tensors[tensor].name!r} depends on operation {op.index}")
+    graph.ops = [*graph.ops[:start], *moved, op, *left]
+
+
 def prune_tensors(graph: Graph) -> None:
     """Drop tensors that nothing refers to any more; changes ``graph``."""
     used = {*graph.inputs, *graph.outputs}
