@@ -104,7 +104,13 @@ class RequantizeLane(wiring.Component):
         x = registered(biased, "x")
         multiplier = registered(self.parameters.multiplier, "multiplier")
         product = registered(x * multiplier, "product", MULTIPLIER_STAGES)
-        shift = registered(self.parameters.shift, "shift", 1 + MULTIPLIER_STAGES)
+        # With this shift and all beyond it the result is 0; half a step of those would not fit.
+        largest = min(product_bits - 1, (1 << SHIFT_BITS) - 1)
+
+        def limited(shift: Value) -> Value:
+            return Mux(shift > largest, largest, shift)
+
+        shift = registered(limited(self.parameters.shift), "shift", 1 + MULTIPLIER_STAGES)
         tie = registered(self.parameters.tie, "tie", 1 + MULTIPLIER_STAGES)
 
         # Second pass: sum of two table values.
@@ -133,7 +139,7 @@ class RequantizeLane(wiring.Component):
         with m.If(self.second):
             m.d.comb += [
                 scaled.eq(table_sum),
-                shift_now.eq(instruction.shift2),
+                shift_now.eq(limited(instruction.shift2)),
                 tie_now.eq(instruction.tie2),
             ]
         with m.Else():
