@@ -20,7 +20,14 @@ from .toolchain import verilator_environment
 
 #: Amaranth's Verilog relies on Verilog's own width rules, and drives combinational signals from
 #: blocks that start with their default.
-WARNINGS_OFF = ("WIDTHEXPAND", "WIDTHTRUNC", "CASEINCOMPLETE", "UNSIGNED", "CMPCONST", "PROCASSINIT")
+WARNINGS_OFF = (
+    "WIDTHEXPAND",
+    "WIDTHTRUNC",
+    "CASEINCOMPLETE",
+    "UNSIGNED",
+    "CMPCONST",
+    "PROCASSINIT",
+)
 TIMESCALE = ("1ns", "1ps")
 
 
@@ -36,8 +43,8 @@ def build(verilog: str, *, toplevel: str, trace: str | None = None) -> Path:
     """Compiles ``verilog`` with Verilator and returns the folder of the result.
 
     A folder is named by the content of the source, the options and the tools' versions, so that
-    the same simulation is compiled once. ``trace``, "fst" or "vcd", adds what waves need, at a cost of
-    speed.
+    the same simulation is compiled once. ``trace``, "fst" or "vcd", adds what waves need, at a cost
+    of speed.
 
     Raises:
         ToolError: Verilator is missing or rejects the source.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, ReadOnly, Timer
 
@@ -33,11 +32,18 @@ class Host:
     async def reset(self) -> None:
         """Starts the clock and resets the design."""
         dut = self.dut
-        dut.control__valid.value = 0
-        dut.external__request__ready.value = 0
-        dut.external__units__valid.value = 0
+        for name in (
+            "control__valid",
+            "control__write",
+            "control__address",
+            "control__write_data",
+            "external__request__ready",
+            "external__units__valid",
+            "external__units__payload",
+        ):
+            getattr(dut, name).value = 0
         dut.rst.value = 1
-        cocotb.start_soon(Clock(dut.clk, PERIOD_NS, "ns").start())
+        Clock(dut.clk, PERIOD_NS, "ns").start()
         for _ in range(3):
             await FallingEdge(dut.clk)
         dut.rst.value = 0

@@ -23,8 +23,8 @@ class Job:
 
     A part of an input is a byte address in the scratchpad and bytes.
 
-    ``steps``, if given, pauses behind instruction i and reads ``steps[i]``, (address, length) pairs,
-    instead of running through.
+    ``steps``, if given, pauses behind instruction i and reads ``steps[i]``, (address, length)
+    pairs, instead of running through.
     """
 
     sections: list[Section]
