@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from amaranth.back import verilog
 from amaranth.lib import wiring
@@ -26,4 +29,19 @@ def to_verilog(config: AcceleratorConfig, *, name: str = "celosia") -> str:
 
 def component_to_verilog(component: wiring.Component, *, name: str) -> str:
     """The Verilog text of any component, its memories without initial contents as well."""
-    return str(_ZERO_ROW.sub("", verilog.convert(component, name=name, emit_src=False)))
+    with _no_collection():
+        text = verilog.convert(component, name=name, emit_src=False)
+    return str(_ZERO_ROW.sub("", text))
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Amaranth makes an object of every bit of a memory; looking through them for garbage that is
+    not there doubles the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
