@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 from celosia.errors import InputError
 
+#: The first bytes of every .npy file (NumPy's NEP 1).
+_MAGIC = b"\x93NUMPY"
+
 
 def load_samples(path: Path | str) -> npt.NDArray[np.generic]:
     """The array in a ``.npy`` file.
@@ -19,14 +22,15 @@ def load_samples(path: Path | str) -> npt.NDArray[np.generic]:
         InputError: the file is missing, damaged, or holds Python objects.
     """
     try:
-        array = np.load(path, allow_pickle=False)
+        with open(path, "rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                raise InputError(f"{path}: not a .npy file; write one with numpy.save")
+            file.seek(0)
+            array: npt.NDArray[np.generic] = np.load(file, allow_pickle=False)
     except OSError as error:
-        reason = error.strerror or "it is not a .npy file or is truncated"
-        raise InputError(f"{path}: cannot be read: {reason}") from None
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a readable .npy file: {error}") from None
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{path}: holds several arrays (.npz); save one with numpy.save")
+        raise InputError(f"{path}: damaged: {error}") from None
     return array
 
 
