@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Cycles that a single-port scratchpad's other users take from the reading of inputs.
+"""How users of the scratchpad's banks delay each other.
 
-A fetch that straddles two words occupies both banks, any other one a single bank, so that writes
-and the loaders' reads find gaps in the other one. A word that is to be written waits until the
-next one is complete, then goes first; a loader's read waits for a few cycles, then goes first.
+A fetch that straddles two words occupies both banks, any other one a single bank. Loaders' reads
+wait for a cycle in which theirs is free, up to PATIENCE cycles, and then go first. With a
+single port, so do writes: a complete word waits for a gap until the next one is due, a part of
+a word is written at the moment the next one is due.
 """
 
 from __future__ import annotations
@@ -13,76 +14,118 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from celosia.compiler.cycles import array_lanes, group_times
+from celosia.compiler.cycles import GroupTime, array_lanes, group_times
 from celosia.compiler.step import ADDRESS_SPACE, Step
 from celosia_hw.config import AcceleratorConfig
 
-#: Cycles after which a loader's read goes first (PATIENCE in the gateware, and the read itself).
-READ_INTERVAL = 8
-#: Positions of a group whose addresses are looked at.
-SAMPLE = 512
+#: Cycles that a loader's read waits at most, as in the gateware's scratchpad.
+PATIENCE = 7
+#: Fetches of a group whose addresses are looked at.
+SAMPLE = 2048
 
 
 @dataclass(frozen=True)
-class Conflicts:
-    """Cycles lost to writes, and the longest time that loaders' reads can take cycles in: one in
-    ``READ_INTERVAL`` cycles of ``crowded``."""
+class Contention:
+    """What an instruction's fetches do to others, and these to them.
 
-    writes: float
-    crowded: float
+    Attributes:
+        lost_to_writes: cycles of the whole instruction.
+        read_cycles: that a loader takes from one word to the next, on average.
+        lost_to_read: cycles lost for each word that a loader reads.
+    """
+
+    lost_to_writes: float
+    read_cycles: float
+    lost_to_read: float
 
 
-NONE = Conflicts(0.0, 0.0)
+#: An instruction that fetches nothing.
+NONE = Contention(0.0, 1.0, 0.0)
 
 
-def conflicts(step: Step, bases: dict[int, int], config: AcceleratorConfig) -> Conflicts:
-    """What an instruction loses at the addresses that ``bases`` give its storages."""
+def contention(step: Step, bases: dict[int, int], config: AcceleratorConfig) -> Contention:
+    """For an instruction at the addresses that ``bases`` give its storages."""
     full, _ = group_times(step, config)
-    if not config.scratch_single_port or full.idle > 0:
-        return NONE
     start = bases[step.input.storage] + step.input.offset
     out = bases[step.output.storage] + step.output.offset
-    groups = min(step.groups.count, 2)
-    writes = crowded = 0.0
-    for group in range(groups):
-        banks = _fetch_banks(step, start + group * step.groups.stride, config)
-        # A position's results are written while one of the next two is read.
-        later = banks | np.roll(banks, -1, axis=0)
-        target = _target_banks(step, out + group * step.out_group, len(banks), config)
-        blocked = ~later[np.arange(len(later)), 1 - target]
-        writes += float(blocked.mean()) / groups
-        crowded += float((~banks.any(axis=1)).mean()) / groups
-    words = -(-array_lanes(step, config) // config.word_bytes)
-    return Conflicts(
-        writes * words * step.emissions,
-        crowded * full.total * step.groups.count,
-    )
+    results = []
+    # Neighbouring groups may use opposite banks.
+    for group in range(min(step.groups.count, 2)):
+        uses = _uses(step, start + group * step.groups.stride, config)
+        lost = 0.0
+        if config.scratch_single_port:
+            target = out + group * step.out_group
+            lost = step.emissions * _lost_to_writes(step, uses, full, target, config)
+        results.append(np.array([lost, *_reads(uses, full, step)]))
+    mean = np.mean(results, axis=0)
+    return Contention(*(float(value) for value in mean))
 
 
-def _positions(step: Step) -> npt.NDArray[np.int64]:
-    """Addresses of a group's first positions relative to its beginning, in order."""
-    lines = min(step.lines.count, max(1, SAMPLE // step.positions.count))
-    positions = min(step.positions.count, SAMPLE)
-    return (
-        np.arange(lines)[:, None] * step.lines.stride + np.arange(positions) * step.positions.stride
-    ).ravel()
+def _sample(step: Step) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Line and position of a group's first positions."""
+    count = max(4, SAMPLE // step.taps.count)
+    positions = min(step.positions.count, count)
+    lines = min(step.lines.count, max(1, count // positions))
+    line, position = np.meshgrid(np.arange(lines), np.arange(positions), indexing="ij")
+    return line.ravel(), position.ravel()
 
 
-def _fetch_banks(step: Step, start: int, config: AcceleratorConfig) -> npt.NDArray[np.bool_]:
-    """For each position and bank: whether some tap reads that bank alone."""
-    address = (start + _positions(step)[:, None] + step.taps.offsets) % ADDRESS_SPACE
+def _uses(step: Step, start: int, config: AcceleratorConfig) -> npt.NDArray[np.bool_]:
+    """Whether a fetch uses a bank: (positions, taps, banks), in order of execution."""
+    line, position = _sample(step)
+    begin = start + line * step.lines.stride + position * step.positions.stride
+    address = (begin[:, None] + step.taps.offsets) % ADDRESS_SPACE
     word, offset = address // config.word_bytes, address % config.word_bytes
-    single = offset <= config.word_bytes - config.input_channels
-    return np.stack([(single & (word % 2 == bank)).any(axis=1) for bank in range(2)], axis=1)
+    straddles = offset > config.word_bytes - config.input_channels
+    return np.stack([straddles | (word % 2 == bank) for bank in range(2)], axis=2)
 
 
-def _target_banks(
-    step: Step, out: int, count: int, config: AcceleratorConfig
-) -> npt.NDArray[np.int64]:
-    """The bank that each position's results go to."""
-    lines = min(step.lines.count, max(1, SAMPLE // step.positions.count))
-    positions = min(step.positions.count, SAMPLE)
-    address = (
-        out + np.arange(lines)[:, None] * step.out_line + np.arange(positions) * step.out_position
-    ).ravel()[:count]
-    return np.asarray(address // config.word_bytes % 2)
+def _lost_to_writes(
+    step: Step,
+    uses: npt.NDArray[np.bool_],
+    time: GroupTime,
+    out: int,
+    config: AcceleratorConfig,
+) -> float:
+    """Cycles for each emission."""
+    values = array_lanes(step, config)
+    line, position = _sample(step)
+    address = out + line * step.out_line + position * step.out_position
+    bank = address // config.word_bytes % 2
+    number = np.arange(len(bank))
+    if values < config.word_bytes or address[0] % config.word_bytes:
+        # The bank's share of the cycles.
+        duty = 1 - time.idle / max(time.total, 1.0)
+        return duty * float(uses.mean(axis=1)[number, bank].mean())
+    if time.idle > 0:
+        return 0.0
+    # A position's results are written while one of the next two is read.
+    gap = ~uses.all(axis=1)
+    gap |= np.roll(gap, -1, axis=0)
+    return float((~gap[number, bank]).mean()) * -(-values // config.word_bytes)
+
+
+def _reads(uses: npt.NDArray[np.bool_], time: GroupTime, step: Step) -> tuple[float, float]:
+    """Cycles from one loader's read to the next, and cycles that one takes from the fetches.
+
+    Follows a loader, whose words are in one bank and the other by turns, through the sample.
+    """
+    positions, taps, _ = uses.shape
+    pause = round(time.idle / (step.lines.count * step.positions.count))
+    busy = np.zeros((positions, taps + pause, 2), dtype=bool)
+    busy[:, :taps] = uses
+    busy = busy.reshape(-1, 2)
+    size = len(busy)
+    # The next cycle in which each bank is free.
+    cycles = np.arange(size)[:, None]
+    free = np.where(busy, size + PATIENCE, cycles)
+    free = np.minimum.accumulate(free[::-1])[::-1]
+    granted = np.minimum(free, cycles + PATIENCE).tolist()
+    pushed = (free > cycles + PATIENCE).tolist()
+    now = words = taken = bank = 0
+    while now < size:
+        taken += pushed[now][bank]
+        now = granted[now][bank] + 1
+        bank ^= 1
+        words += 1
+    return now / words, taken / words

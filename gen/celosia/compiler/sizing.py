@@ -28,8 +28,13 @@ from celosia_hw.boards import Board, MemoryKind
 from celosia_hw.config import SHIFT_BITS, TIE_BITS, AcceleratorConfig
 from celosia_hw.isa import Source
 
-#: MULT18X18D blocks of a requantizer lane.
-LANE_MULTIPLIERS = 4
+#: MULT18X18D blocks of a requantizer lane: its 24 by 28 bits make four partial products of 18 by
+#: 18 bits, of which the smallest, 7 by 11 bits, is left to LUTs.
+LANE_MULTIPLIERS = 3
+#: Chain rows: kernels of three taps on the small devices, of four elsewhere, in one go; longer
+#: kernels take several.
+_ICE40_CHAIN_ROWS = 3
+_ECP5_CHAIN_ROWS = 4
 #: Products of 8-bit numbers that a SB_MAC16 does.
 MAC16_PRODUCTS = 2
 _MAX_SCRATCH = 1 << 20
@@ -78,7 +83,7 @@ def _ice40(board: Board, array: tuple[int, int]) -> AcceleratorConfig:
     config = AcceleratorConfig(
         output_channels=outputs,
         input_channels=inputs,
-        chain_rows=outputs,
+        chain_rows=min(outputs, _ICE40_CHAIN_ROWS),
         weight_depth=min(512 * 16 // (outputs * inputs), 2048),
     )
     spram = memory_of(board.memories, MemoryKind.SPRAM)
@@ -115,7 +120,7 @@ def _ecp5(board: Board, array: tuple[int, int]) -> AcceleratorConfig:
     config = AcceleratorConfig(
         output_channels=outputs,
         input_channels=inputs,
-        chain_rows=outputs,
+        chain_rows=min(outputs, _ECP5_CHAIN_ROWS),
         scratch_single_port=False,
         scratch_bytes=_scratch(total // 3, array),
         parameter_depth=_ROW_STEP,

@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 
-from celosia.compiler.conflicts import READ_INTERVAL, conflicts
-from celosia.compiler.cycles import base_overhead, group_times, overhead, step_cycles
+from celosia.compiler.conflicts import NONE, Contention, contention
+from celosia.compiler.cycles import (
+    GroupTime,
+    base_overhead,
+    group_times,
+    overhead,
+    step_cycles,
+)
 from celosia.compiler.parameters import rows
 from celosia.compiler.step import Step
 from celosia.compiler.streams import Stream
@@ -19,49 +24,59 @@ START = {Source.RESIDENT: 0, Source.SCRATCH: 20, Source.EXTERNAL: 45}
 
 
 class _Ring:
-    """Arrival times of rows. Row j arrives ``period`` after the one before, at the earliest when
-    row ``j - depth`` has been freed."""
+    """Rows that a loader has brought, as far as there is room for them.
 
-    def __init__(self, stream: Stream, rate: float, total: int, delay: float) -> None:
+    ``words`` counts what it has read from the scratchpad.
+    """
+
+    def __init__(
+        self, stream: Stream, config: AcceleratorConfig, rate: float, total: int, delay: float
+    ) -> None:
         units = stream.row_bytes / 4
         self.active = stream.source != Source.RESIDENT
-        self.scratch = stream.source == Source.SCRATCH
-        external = stream.source == Source.EXTERNAL
-        self.units = units
-        self.period = units * max(1.0, 4 / rate) if external else units
+        self._external = stream.source == Source.EXTERNAL
+        self._period = units * (max(1.0, 4 / rate) if self._external else 1.0)
+        self._row_words = 0.0 if self._external else stream.row_bytes / config.word_bytes
         self._depth = stream.depth
-        self._total = total
+        self._total = total if self.active else 0
+        self._loaded = 0.0
         self._taken = 0
-        self._times: list[float] = []
-        self._last = START[stream.source] + delay
-        self._freed: list[float] = []
-        self._advance()
+        self._freed = 0
+        self._clock = START[stream.source] + delay
+        self.words = 0.0
 
-    def _advance(self) -> None:
-        """Computes all arrivals that rows freed until now decide."""
-        while len(self._times) < min(self._total, len(self._freed) + self._depth):
-            number = len(self._times)
-            free = self._freed[number - self._depth] if number >= self._depth else 0.0
-            self._last = max(self._last, free) + self.period
-            self._times.append(self._last)
+    def advance(self, time: float, read_cycles: float) -> None:
+        """Loads until ``time``, a word of the scratchpad in ``read_cycles``."""
+        if time <= self._clock:
+            return
+        period = max(self._period, self._row_words * read_cycles)
+        room = min(self._total, self._freed + self._depth) - self._loaded
+        rows = min((time - self._clock) / period, room)
+        self._loaded += rows
+        self.words += rows * self._row_words
+        self._clock = time
 
-    def take(self, count: int) -> list[float]:
-        """Arrival times of the next ``count`` rows."""
+    def take(self, count: int, now: float) -> float:
+        """When the next ``count`` rows are there, if nothing else reads the scratchpad."""
         self._taken += count
-        return self._times[self._taken - count : self._taken]
+        missing = self._taken - self._loaded
+        return now if missing <= 0 else max(now, self._clock) + missing * self._period
 
-    def free(self, times: Sequence[float]) -> None:
-        self._freed += times
-        self._advance()
+    def free(self, count: int) -> None:
+        self._freed += count
 
-    def reads(self, begin: float, end: float) -> float:
-        """Units that are read from the scratchpad between two times."""
-        if not (self.active and self.scratch):
-            return 0.0
-        return (bisect_right(self._times, end) - bisect_right(self._times, begin)) * self.units
+    def stream(self, time: float) -> None:
+        """All rows taken have passed through, whatever the room."""
+        rows = max(0.0, self._taken - self._loaded)
+        self._loaded += rows
+        self.words += rows * self._row_words
+        self._freed = self._taken
+        self._clock = max(self._clock, time)
 
 
 class _Rings:
+    """Both rings, and the scratchpad that they share with the fetches."""
+
     def __init__(
         self,
         steps: Sequence[Step],
@@ -71,13 +86,22 @@ class _Rings:
         external_rate: float,
     ) -> None:
         total = sum(rows(s, config) for s in steps if s.parameters is not None)
-        self.parameters = _Ring(parameters, external_rate, total, 0)
+        self.parameters = _Ring(parameters, config, external_rate, total, 0)
         delay = 0.0
-        if parameters.source == weights.source == Source.SCRATCH:
-            # Parameters go first.
-            delay = min(total, parameters.depth) * self.parameters.period
+        if parameters.source == weights.source == Source.SCRATCH and config.word_bytes == 4:
+            # Parameters go first, and one unit a cycle leaves no reads to others.
+            delay = min(total, parameters.depth) * parameters.row_bytes / 4
         words = sum(len(s.weights) * s.weight_words for s in steps if s.weights is not None)
-        self.weights = _Ring(weights, external_rate, words, delay)
+        self.weights = _Ring(weights, config, external_rate, words, delay)
+
+    def advance(self, time: float, read_cycles: float) -> None:
+        self.weights.advance(time, read_cycles)
+        self.parameters.advance(time, read_cycles)
+
+    @property
+    def words(self) -> float:
+        """Words read so far."""
+        return self.weights.words + self.parameters.words
 
 
 def predict(
@@ -99,53 +123,66 @@ def predict(
         begin = now
         if step.opcode == Opcode.FILL:
             now += step_cycles(step, config)
+            rings.advance(now, NONE.read_cycles)
         else:
-            now = _compute(step, rings, now, config)
-            lost = conflicts(step, bases, config)
-            reads = rings.weights.reads(begin, now) + rings.parameters.reads(begin, now)
-            now += lost.writes + min(reads, lost.crowded / READ_INTERVAL)
+            found = contention(step, bases, config)
+            before = rings.words
+            now = _compute(step, rings, now, found, config)
+            now += found.lost_to_writes + found.lost_to_read * (rings.words - before)
         cycles.append(round(now) - round(begin))
     return cycles
 
 
-def _compute(step: Step, rings: _Rings, now: float, config: AcceleratorConfig) -> float:
-    """When a step is complete that begins ``now``."""
-    full, last = group_times(step, config)
-    groups = step.groups.count
-    loads_weights = rings.weights.active and step.weights is not None
-    loads_parameters = rings.parameters.active
-    if not loads_weights and not loads_parameters:
-        return now + step_cycles(step, config)
+def _compute(
+    step: Step, rings: _Rings, now: float, found: Contention, config: AcceleratorConfig
+) -> float:
+    """When a step is complete that begins ``now``, without what it loses to others."""
+    begin = now
     now += overhead(step, config)
-    words = step.weight_words
-    per_group = 1 if step.uniform else rows(step, config) // groups
-    single = step.lines.count * step.positions.count == 1 and not step.weights_shared
-    for group in range(groups):
-        time = last if group == groups - 1 else full
-        first_pass = now + time.taps
-        if loads_weights and not (step.weights_shared and group):
-            # Word k is used k cycles after the first one, at the earliest.
-            arrived = _take(rings.weights, words, single=single)
-            first_pass = max(first_pass, *(t + words - k for k, t in enumerate(arrived)))
-        if loads_parameters and not (step.uniform and group):
-            first_pass = max(first_pass, rings.parameters.take(per_group)[-1] + 1)
-        end = first_pass + time.total - time.taps
-        ends_use = not step.weights_shared or group == groups - 1
-        if loads_weights and ends_use and not single:
-            rings.weights.free([end - words + k for k in range(words)])
-        if loads_parameters and (not step.uniform or group == groups - 1):
-            rings.parameters.free([end] * per_group)
-        now = end
+    rings.advance(now, NONE.read_cycles)
+    if not rings.weights.active and not rings.parameters.active:
+        return begin + step_cycles(step, config)
+    full, last = group_times(step, config)
+    for group in range(step.groups.count):
+        time = last if group == step.groups.count - 1 else full
+        now = _group(step, rings, now, time, group, found, config)
     return now
 
 
-def _take(ring: _Ring, words: int, *, single: bool) -> list[float]:
-    """Arrival times; with a single position each word is freed as soon as it is used."""
-    if not single:
-        return ring.take(words)
-    times = []
-    for _ in range(words):
-        arrival = ring.take(1)
-        ring.free(arrival)
-        times += arrival
-    return times
+def _group(
+    step: Step,
+    rings: _Rings,
+    now: float,
+    time: GroupTime,
+    group: int,
+    found: Contention,
+    config: AcceleratorConfig,
+) -> float:
+    """When a group is complete that begins ``now``."""
+    ends = group == step.groups.count - 1
+    words = step.weight_words if rings.weights.active else 0
+    takes_words = words > 0 and (group == 0 or not step.weights_shared)
+    frees_words = words > 0 and (ends or not step.weights_shared)
+    single = step.lines.count * step.positions.count == 1 and not step.weights_shared
+    count = 1 if step.uniform else rows(step, config) // step.groups.count
+    takes_rows = rings.parameters.active and (group == 0 or not step.uniform)
+    frees_rows = rings.parameters.active and (ends or not step.uniform)
+    first = now + time.taps
+    if takes_words:
+        ready = rings.weights.take(words, now)
+        first = max(first, ready + 1)
+    if takes_rows:
+        first = max(first, rings.parameters.take(count, now) + 1)
+    # While the array waits the loaders have the scratchpad to themselves.
+    waited = first - now - time.taps
+    if waited > 0:
+        rings.advance(now + waited, NONE.read_cycles)
+    if takes_words and single:
+        rings.weights.stream(first)
+    end = first + time.total - time.taps
+    rings.advance(end, found.read_cycles)
+    if frees_words and not single:
+        rings.weights.free(words)
+    if frees_rows:
+        rings.parameters.free(count)
+    return end
