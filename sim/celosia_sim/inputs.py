@@ -75,4 +75,7 @@ def quantize_samples(
     scaled = (samples.astype(np.float32) / np.float32(scale)).astype(np.float64)
     rounded = np.trunc(scaled + np.copysign(0.5, scaled))
     limits = np.iinfo(wanted)
-    return np.clip(rounded + zero_point, limits.min, limits.max).astype(wanted)
+    quantized: npt.NDArray[np.generic] = np.clip(
+        rounded + zero_point, limits.min, limits.max
+    ).astype(wanted)
+    return quantized
