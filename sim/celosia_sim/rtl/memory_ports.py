@@ -71,11 +71,23 @@ class ByteMemory(_Answers):
 
 
 class WriteMemory(StreamSink):
-    """Takes writes of ``write_layout`` into ``content``; ``urgent`` may rise while one waits."""
+    """Takes writes of ``write_layout`` into ``content``.
 
-    def __init__(self, bench: Bench, port: str, content: bytearray, stall: Stall = never) -> None:
+    ``urgent`` may rise while a write waits, and so may the fields ``may_change`` change.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        port: str,
+        content: bytearray,
+        stall: Stall = never,
+        *,
+        may_change: tuple[str, ...] = (),
+    ) -> None:
         layout = bench.shapes[f"{port}__payload"]
-        super().__init__(bench, port, stall, may_change=to_bits(layout, {"urgent": 1}))
+        exempt = {name: (1 << layout[name].width) - 1 for name in ("urgent", *may_change)}
+        super().__init__(bench, port, stall, may_change=to_bits(layout, exempt))
         self.content = content
         self._bytes = layout["enable"].width
 
