@@ -114,18 +114,16 @@ def _reads(uses: npt.NDArray[np.bool_], time: GroupTime, step: Step) -> tuple[fl
     pause = round(time.idle / (step.lines.count * step.positions.count))
     busy = np.zeros((positions, taps + pause, 2), dtype=bool)
     busy[:, :taps] = uses
-    busy = busy.reshape(-1, 2)
-    size = len(busy)
-    # The next cycle in which each bank is free.
-    cycles = np.arange(size)[:, None]
-    free = np.where(busy, size + PATIENCE, cycles)
-    free = np.minimum.accumulate(free[::-1])[::-1]
-    granted = np.minimum(free, cycles + PATIENCE).tolist()
-    pushed = (free > cycles + PATIENCE).tolist()
-    now = words = taken = bank = 0
-    while now < size:
-        taken += pushed[now][bank]
-        now = granted[now][bank] + 1
-        bank ^= 1
-        words += 1
-    return now / words, taken / words
+    words = taken = waited = bank = cycles = 0
+    for fetch in busy.reshape(-1, 2).tolist():
+        if fetch[bank] and waited == PATIENCE:
+            # The read goes first; the fetch follows in the next cycle.
+            taken += 1
+            cycles += 1
+            words, bank, waited = words + 1, 1 - bank, 0
+        if fetch[bank]:
+            waited += 1
+        else:
+            words, bank, waited = words + 1, 1 - bank, 0
+        cycles += 1
+    return cycles / max(words, 1), taken / max(words, 1)
