@@ -64,7 +64,7 @@ def job_for(
         if s.space == ImageSpace.EXTERNAL:
             external.extend(bytes(max(0, s.address + len(s.data) - len(external))))
             external[s.address : s.address + len(s.data)] = s.data
-    steps = None
+    steps: list[list[tuple[int, int]]] | None = None
     if by_layer:
         steps = [[] for _ in image.instructions]
         for layer in image.layers:

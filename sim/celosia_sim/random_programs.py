@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Random programs: legal instructions that no compiler would write, to test the hardware with.
 
-Loops, strides and addresses are arbitrary, within a window of the scratchpad; weights and parameters
-are resident or come through rings from the scratchpad or the external port.
+Loops, strides and addresses are arbitrary, within a window of the scratchpad; weights and
+parameters are resident or come through rings from the scratchpad or the external port.
 """
 
 from __future__ import annotations

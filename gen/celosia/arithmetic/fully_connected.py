@@ -43,7 +43,8 @@ def rescale_fully_connected(accumulators: npt.ArrayLike, scales: npt.ArrayLike) 
         it the results here saturate.
     """
     product = np.asarray(accumulators, dtype=np.float64) * np.asarray(scales, dtype=np.float64)
-    return np.clip(round_half_away(product), INT32_MIN, INT32_MAX).astype(np.int64)
+    rounded: npt.NDArray[np.float64] = np.clip(round_half_away(product), INT32_MIN, INT32_MAX)
+    return rounded.astype(np.int64)
 
 
 def requantize_fully_connected(

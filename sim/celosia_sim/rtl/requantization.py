@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The requantizer's formulas of docs/architecture.md in Python's integers, and inputs that try it."""
+"""The requantizer's formulas of docs/architecture.md in Python's integers, and inputs to try it."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from .cycles import Bench, Stall, never
 class Ring:
     """Drives ``level`` and listens to ``freed``.
 
-    ``to_come`` rows arrive one by one, whenever ``stall`` lets them and there is room. ``arrived`` and
-    ``freed`` count from the ring's start on; ``available`` and ``gone`` are what they were when
+    ``to_come`` rows arrive one by one, whenever ``stall`` lets them and there is room. ``arrived``
+    and ``freed`` count from the ring's start on; ``available`` and ``gone`` are what they were when
     the cycle began, which is what the user can know.
     """
 
