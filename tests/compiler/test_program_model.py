@@ -28,7 +28,8 @@ def graph(network: Any, load: Callable[[bytes], Graph]) -> Graph:
     a = network.conv(x, 9, (3, 3))
     b = network.depthwise(a)
     total = network.builder.add(network.conv(b, 9), a, network.builder.quantization(a))
-    return network.load(load, total)
+    loaded: Graph = network.load(load, total)
+    return loaded
 
 
 @pytest.fixture

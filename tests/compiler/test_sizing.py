@@ -169,6 +169,13 @@ def test_too_large_for_all_boards(network: Any, load: Load) -> None:
     assert suggestion(graph, get_board("icebreaker"), None) == "no known board holds this model"
 
 
+def test_larger_than_any_scratchpad(network: Any, load: Load) -> None:
+    x = network.input(1, 2000, 2000, 3)
+    graph = network.load(load, network.builder.average_pool_2d(x, window=(2000, 2000)))
+    with pytest.raises(FitError, match=r"'input' has 12000000 bytes, no accelerator's scratchpad"):
+        size_config(graph, get_board("ulx3s_85f"), None)
+
+
 def test_a_demanded_configuration_is_named_as_the_reason(network: Any, load: Load) -> None:
     x = network.input(1, 32, 32, 4)
     graph = network.load(load, network.conv(x, 8, (3, 3)))

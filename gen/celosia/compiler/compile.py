@@ -65,6 +65,7 @@ def make_plan(graph: Graph, config: AcceleratorConfig, limits: Limits = FIELD_LI
     """All decisions of the compiler; exceptions as for ``compile_graph``."""
     division = divide(graph)
     ops = division.graph.ops
+    fit.check_tensors(division.graph)
     placement = place_tensors(division.graph, ops, config, limits)
     context = Context(division.graph, config, placement, limits)
     steps = [step for number, op in enumerate(ops) for step in lower.lower(context, op, number)]

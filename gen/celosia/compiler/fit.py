@@ -3,13 +3,29 @@
 
 from __future__ import annotations
 
-from celosia.compiler.context import Context
+from math import prod
+
+from celosia.compiler.context import Context, describe
 from celosia.compiler.memory import MemoryPlan, busiest
 from celosia.compiler.program import Constants
+from celosia.compiler.step import ADDRESS_SPACE
 from celosia.compiler.streams import Stream
 from celosia.errors import FitError
-from celosia.graph.ir import Op
+from celosia.graph.ir import Graph, Op, operands
 from celosia_hw.isa import Source
+
+
+def check_tensors(graph: Graph) -> None:
+    """Raises FitError for an activation that no scratchpad holds, before anything is computed."""
+    for op in graph.ops:
+        for tensor in (*operands(op), op.output):
+            size = prod(graph.tensors[tensor].shape)
+            if size > ADDRESS_SPACE:
+                raise FitError(
+                    f"{describe(graph, op)}: tensor {graph.tensors[tensor].name!r} has {size} "
+                    f"bytes, no accelerator's scratchpad has more than {ADDRESS_SPACE}; use "
+                    "smaller images"
+                )
 
 
 def too_large(context: Context, op: Op) -> FitError:

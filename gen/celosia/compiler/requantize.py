@@ -7,6 +7,7 @@ The array multiplies raw int8 activations, so that the zero point of the input m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +32,8 @@ from celosia_hw.config import AcceleratorConfig
 from celosia_hw.isa import NO_TIE
 
 Int64Array = npt.NDArray[np.int64]
+#: Windows of up to this many elements have all their sums tabulated.
+TABULATED = 1 << 12
 WeightedOp = Conv2D | DepthwiseConv2D | FullyConnected
 
 
@@ -90,38 +93,70 @@ def of_weighted(context: Context, op: WeightedOp) -> Requantization:
 
 def of_average(context: Context, op: AveragePool2D, count: int) -> Requantization:
     """For the windows of a pool that have ``count`` elements inside the image."""
-    sums = np.arange(-128 * count, 127 * count + 1)
     clamp = result_clamp(context.graph, op)
-    return _of_function(context, op, pool.average(sums, count, clamp), count, 0, clamp)
+
+    def division(sums: Int64Array) -> npt.NDArray[np.int8]:
+        return pool.average(sums, count, clamp)
+
+    return _of_function(context, op, division, count, 0, 1 / count, clamp)
 
 
 def of_mean(context: Context, op: Mean, count: int) -> Requantization:
-    sums = np.arange(-128 * count, 127 * count + 1)
     source, result = context.quantization(op.inputs[0]), context.result_quantization(op)
     clamp = result_clamp(context.graph, op)
-    values = np.clip(pool.mean(sums, count, source, result), *clamp)
-    return _of_function(context, op, values, count, -source.zero_point * count, clamp)
+
+    def division(sums: Int64Array) -> npt.NDArray[np.int8]:
+        return np.clip(pool.mean(sums, count, source, result), *clamp)
+
+    slope = source.scale / result.scale / count
+    return _of_function(context, op, division, count, -source.zero_point * count, slope, clamp)
 
 
 def _of_function(
     context: Context,
     op: AveragePool2D | Mean,
-    values: npt.NDArray[np.int8],
+    division: Callable[[Int64Array], npt.NDArray[np.int8]],
     count: int,
     bias: int,
+    slope: float,
     clamp: tuple[int, int],
 ) -> Requantization:
-    """``values`` for the sums -128*count..127*count, to which the hardware adds ``bias``."""
+    """``division`` of the sums -128*count..127*count, to which the hardware adds ``bias``."""
     zero_point = context.result_quantization(op).zero_point if isinstance(op, Mean) else 0
-    low, high = -128 * count + bias, 127 * count + bias
-    found = single_rounding.find_for_function(values, low, zero_point, clamp, 31)
+    low, high = np.array([-128 * count + bias]), np.array([127 * count + bias])
+    if count <= TABULATED:
+        values = division(np.arange(-128 * count, 127 * count + 1))
+        found = single_rounding.find_for_function(values, int(low[0]), zero_point, clamp, 31)
+    else:
+        at = _steps(division, -128 * count, 127 * count, clamp) + bias
+        steps = single_rounding.Steps(at[None, :], low, high, zero_point, clamp)
+        found = single_rounding.find_for_steps(steps, np.frexp(slope)[1], 31)
     if found is None:
         raise FitError(
             f"{context.describe(op)}: no single rounding equals its division by {count}; "
             "choose another window"
         )
-    ends = np.array([low]), np.array([high])
-    return _checked(context, op, _requantization(np.array([bias]), found, *ends))
+    return _checked(context, op, _requantization(np.array([bias]), found, low, high))
+
+
+def _steps(
+    division: Callable[[Int64Array], npt.NDArray[np.int8]],
+    low: int,
+    high: int,
+    clamp: tuple[int, int],
+) -> Int64Array:
+    """The least sum of low..high whose result is at least each level above the clamp's lower end,
+    ``high + 1`` where there is none; ``division`` never decreases."""
+    levels = np.arange(clamp[0] + 1, clamp[1] + 1)
+    before = np.full(len(levels), low - 1, dtype=np.int64)
+    reached = np.full(len(levels), high + 1, dtype=np.int64)
+    while np.any(reached - before > 1):
+        middle = (before + reached) // 2
+        inside = np.clip(middle, low, high)
+        good = (division(inside) >= levels) | (middle > high)
+        reached = np.where(good, middle, reached)
+        before = np.where(good, before, middle)
+    return reached
 
 
 def _requantization(

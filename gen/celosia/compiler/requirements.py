@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from celosia.compiler import requantize
 from celosia.compiler.context import Context
+from celosia.compiler.fit import check_tensors
 from celosia.compiler.host import divide
 from celosia.compiler.layout import image_shape
 from celosia.compiler.lower_pool import spans
@@ -47,6 +48,7 @@ def required_widths(graph: Graph) -> Widths:
         FitError: an operation needs more bits than any accelerator has.
     """
     device = divide(graph).graph
+    check_tensors(device)
     widest = AcceleratorConfig(accumulator_bits=32, chain_bits=32, multiplier_bits=32)
     context = Context(device, widest, Placement())
     widths = Widths()
