@@ -10,9 +10,7 @@ from amaranth.lib.wiring import In, Out
 from ..config import AcceleratorConfig
 from ..isa import ADDRESS_BITS, Opcode
 from .interfaces import COMPUTE_LAYOUT, ReadSignature
-
-#: Loops over the emissions, from the innermost on: count field, stride field.
-LOOPS = (("positions", "out_position"), ("lines", "out_line"), ("groups", "out_group"))
+from .loop_nest import LoopNest
 
 
 def beat_layout(config: AcceleratorConfig) -> data.StructLayout:
@@ -68,30 +66,21 @@ class Drain(wiring.Component):
         whole = Mux(is_conv, config.output_channels, config.input_channels)
 
         # Where the next emission goes.
-        counters = [Signal(12, name=f"{count}_left") for count, _ in LOOPS]
-        bases = [Signal(ADDRESS_BITS, name=f"{stride}_base") for _, stride in LOOPS]
-        emissions = [
-            instruction.positions - instruction.skip,
-            instruction.lines,
-            instruction.groups,
-        ]
-        lasts = [counter == 0 for counter in counters]
         load = Signal()
-        step = Signal(ADDRESS_BITS)
-        advances = [~lasts[0], lasts[0] & ~lasts[1], lasts[0] & lasts[1] & ~lasts[2]]
-        for index, (_, stride) in enumerate(LOOPS):
-            with m.If(advances[index]):
-                m.d.comb += step.eq(bases[index] + instruction[stride])
-        with m.If(load):
-            for index in range(len(LOOPS)):
-                with m.If(advances[index]):
-                    for inner in range(index + 1):
-                        m.d.sync += bases[inner].eq(step)
-                    m.d.sync += counters[index].eq(counters[index] - 1)
-                    for inner in range(index):
-                        m.d.sync += counters[inner].eq(emissions[inner])
-        group_end = lasts[0] & lasts[1]
-        final = group_end & lasts[2]
+        m.submodules.loops = loops = LoopNest([12, 12, 12])
+        m.d.comb += [
+            loops.start.eq(self.start),
+            loops.base.eq(instruction.out_base),
+            loops.advance.eq(load),
+            loops.count0.eq(instruction.positions - instruction.skip),
+            loops.stride0.eq(instruction.out_position),
+            loops.count1.eq(instruction.lines),
+            loops.stride1.eq(instruction.out_line),
+            loops.count2.eq(instruction.groups),
+            loops.stride2.eq(instruction.out_group),
+        ]
+        group_end = loops.last[:2].all()
+        final = loops.last.all()
 
         # The residual word of the next emission.
         wanted = Signal()
@@ -100,7 +89,7 @@ class Drain(wiring.Component):
         shift = config.word_bytes.bit_length() - 1
         residual_address = Signal(ADDRESS_BITS)
         m.d.comb += [
-            residual_address.eq(bases[0] + instruction.residual_delta),
+            residual_address.eq(loops.address + instruction.residual_delta),
             self.residual.request.payload.eq(residual_address[shift:]),
             self.residual.request.valid.eq(wanted),
         ]
@@ -185,9 +174,9 @@ class Drain(wiring.Component):
                 values.eq(self.i.p),
                 residual.eq(next_residual >> (residual_address[:shift] << 3)),
                 full.eq(1),
-                left.eq(Mux(lasts[2], instruction.tail + 1, whole)),
+                left.eq(Mux(loops.last[2], instruction.tail + 1, whole)),
                 beat.eq(0),
-                address.eq(bases[0]),
+                address.eq(loops.address),
                 ends_group.eq(group_end),
                 ends_all.eq(final),
             ]
@@ -199,7 +188,4 @@ class Drain(wiring.Component):
                 base_row.eq(instruction.parameter_base),
                 row.eq(instruction.parameter_base),
             ]
-            m.d.sync += [base.eq(instruction.out_base) for base in bases]
-            for counter, count in zip(counters, emissions, strict=True):
-                m.d.sync += counter.eq(count)
         return m

@@ -8,8 +8,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
-from ..isa import ADDRESS_BITS, Opcode
+from ..isa import Opcode
 from .interfaces import COMPUTE_LAYOUT, TAP_LAYOUT, fetch_signature
+from .loop_nest import LoopNest
 from .queue import Queue
 
 #: Loops from the innermost on: count field, stride field.
@@ -69,50 +70,32 @@ class Fetch(wiring.Component):
         ]
         m.d.sync += room.eq(room + popped - granted)
 
-        counters = []
-        bases = []
-        lasts = []
-        for count, stride in LOOPS:
-            counter = Signal(len(instruction[count]), name=f"{count}_left")
-            base = Signal(ADDRESS_BITS, name=f"{stride}_base")
-            last = Signal(name=f"{count}_last")
-            m.d.comb += last.eq(counter == 0)
-            counters.append(counter)
-            bases.append(base)
-            lasts.append(last)
-
-        # The innermost loop that is not at its end goes on; all loops inside it start over.
-        step = Signal(ADDRESS_BITS)
-        advances = []
-        inner_last = 1
-        for last in lasts:
-            advances.append(inner_last & ~last)
-            inner_last = inner_last & last
-        for index, (_, stride) in enumerate(LOOPS):
-            with m.If(advances[index]):
-                m.d.comb += step.eq(bases[index] + instruction[stride])
-        with m.If(granted):
-            for index in range(len(LOOPS)):
-                with m.If(advances[index]):
-                    for inner in range(index + 1):
-                        m.d.sync += bases[inner].eq(step)
-                    m.d.sync += counters[index].eq(counters[index] - 1)
-                    for inner in range(index):
-                        m.d.sync += counters[inner].eq(instruction[LOOPS[inner][0]])
-            with m.If(inner_last):
-                m.d.sync += running.eq(0)
+        widths = [len(instruction[count]) for count, _ in LOOPS]
+        m.submodules.loops = loops = LoopNest(widths)
+        m.d.comb += [
+            loops.start.eq(self.start),
+            loops.base.eq(instruction.in_base),
+            loops.advance.eq(granted),
+        ]
+        for index, (count, stride) in enumerate(LOOPS):
+            m.d.comb += [
+                getattr(loops, f"count{index}").eq(instruction[count]),
+                getattr(loops, f"stride{index}").eq(instruction[stride]),
+            ]
+        with m.If(granted & loops.last.all()):
+            m.d.sync += running.eq(0)
 
         # Flags of the tap at hand.
         first = Signal(init=1)
         line_start = Signal(init=1)
         skipped = Signal(4)
-        tap_last = lasts[0] & lasts[1] & lasts[2]
-        position_last = lasts[3]
-        group_end = lasts[3] & lasts[4]
-        free = group_end & instruction.weights_ring & (~instruction.weights_shared | lasts[5])
+        tap_last = loops.last[:3].all()
+        position_last = loops.last[3]
+        group_end = loops.last[3:5].all()
+        free = group_end & instruction.weights_ring & (~instruction.weights_shared | loops.last[5])
         is_chain = instruction.opcode == Opcode.CHAIN
         m.d.comb += [
-            request.p.address.eq(bases[0]),
+            request.p.address.eq(loops.address),
             request.p.tag.first.eq(first),
             request.p.tag.last.eq(tap_last),
             request.p.tag.line_start.eq(line_start),
@@ -131,7 +114,4 @@ class Fetch(wiring.Component):
 
         with m.If(self.start):
             m.d.sync += [running.eq(1), first.eq(1), line_start.eq(1), skipped.eq(0)]
-            m.d.sync += [base.eq(instruction.in_base) for base in bases]
-            for counter, (count, _) in zip(counters, LOOPS, strict=True):
-                m.d.sync += counter.eq(instruction[count])
         return m
