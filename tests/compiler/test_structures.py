@@ -224,3 +224,13 @@ def test_kernel_wider_than_the_image(
     y = network.conv(x, 6, window)
     z = network.depthwise(network.conv(y, 3, window), window)
     exact(network.load(load, z), config(array))
+
+
+def test_borders_longer_than_an_instruction_counts(
+    network: Network, load: Load, exact: Exact, config: Config
+) -> None:
+    """A row of the border takes several FILLs, which the memory plan must have room for."""
+    x = network.input(1, 2, 700, 16)
+    graph = network.load(load, network.conv(x, 4, (5, 5)))
+    image = exact(graph, config())
+    assert count(image, "FILL") > 3

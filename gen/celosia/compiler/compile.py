@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from celosia.compiler import fit, lower, parameters, program, streams
 from celosia.compiler.assemble import assemble
-from celosia.compiler.borders import Contents
+from celosia.compiler.borders import Contents, fill_steps
 from celosia.compiler.context import Context
 from celosia.compiler.cycles import array_lanes
 from celosia.compiler.host import Division, divide
@@ -72,9 +72,10 @@ def make_plan(graph: Graph, config: AcceleratorConfig, limits: Limits = FIELD_LI
 
     parameter_stream = _parameter_stream(context, steps)
     borders = sum(
-        len(place.layout.border_regions)
+        len(fill_steps(place.address, region, place.border_value, limits))
         for place in placement.places.values()
         if place.border_value is not None
+        for region in place.layout.border_regions
     )
     count = len(steps) + borders + 2
     variable = [s for s in placement.storages if s.contents is None]
@@ -97,6 +98,7 @@ def make_plan(graph: Graph, config: AcceleratorConfig, limits: Limits = FIELD_LI
         config,
         len(ordered) + 2,
     )
+    assert constants.start >= arranged.start
     return Plan(
         context,
         division,
