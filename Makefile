@@ -4,11 +4,12 @@
 #   make demo   the example model, from .tflite to RTL simulation
 #   make test   lint, types and tests
 #
-# PYTHON=... chooses the interpreter, VENV=... another virtual environment, PYTEST_ARGS=... tests.
+# PYTHON=... chooses the interpreter, VENV=... another virtual environment, PYTEST_ARGS=... what
+# pytest runs (all tests, on all processors).
 
 PYTHON ?= python3
 VENV ?= .venv
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n auto --dist worksteal
 BIN := $(VENV)/bin
 DEMO := build/digits
 
