@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The cycle model predicts what the hardware takes."""
+"""The cycle model on an array that it was not calibrated with: 8x8 in block RAM.
+
+The benchmark models on the arrays of boards are compared in test_mlperf_tiny.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,29 +14,25 @@ import pytest
 from celosia.compiler.sizing import standard_config
 from celosia.graph.ir import Graph
 from celosia_hw.boards import get_board
+from celosia_sim.network import Arrays, run_network
 from celosia_sim.random_models import random_inputs
 from celosia_sim.reference import run
 
-MODELS = ("pretrainedResnet_quant", "kws_ref_model", "vww_96_int8", "str_ww_ref_model")
 #: Largest error of the prediction for a whole network.
 TOLERANCE = 0.02
 
 
-@pytest.mark.parametrize("board", ["icebreaker", "ulx3s_85f"])
-@pytest.mark.parametrize("name", MODELS)
-def test_prediction(
-    mlperf_tiny: Path, name: str, board: str, on_hardware: Callable[..., Any]
-) -> None:
-    found = get_board(board)
+@pytest.mark.parametrize("name", ["kws_ref_model", "str_ww_ref_model"])
+def test_prediction(mlperf_tiny: Path, name: str) -> None:
+    board = get_board("ulx3s_45f")
 
-    def samples(graph: Graph) -> list[dict[int, np.ndarray]]:
+    def samples(graph: Graph) -> list[Arrays]:
         return [random_inputs(graph, 0)]
 
     path = mlperf_tiny / "models" / f"{name}.tflite"
-    result = on_hardware(path, standard_config(found, found.array), samples)
+    result = run_network(path, standard_config(board, board.array), samples)
     (sample,) = samples(result.graph)
     expected = run(result.graph, sample)
     for tensor in result.graph.outputs:
         assert np.array_equal(result.outputs[0][tensor], expected[tensor])
-    measured = result.cycles[0]
-    assert abs(result.image.cycles - measured) <= TOLERANCE * measured
+    assert result.image.cycles == pytest.approx(result.cycles[0], rel=TOLERANCE)
