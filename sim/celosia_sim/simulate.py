@@ -23,7 +23,7 @@ from .accelerator import from_bytes, job_for, layer_cycles, outputs_of, utilizat
 from .inputs import load_samples, quantize_samples
 from .reference import run as run_reference
 from .reference import run_from
-from .rtl.build import build
+from .rtl.build import Simulator, build
 from .rtl.job import Run
 from .rtl.run import run_job
 from .rtl.toolchain import check_trace
@@ -90,6 +90,7 @@ def simulate(
     samples: int | None = None,
     trace: Path | str | None = None,
     external_rate: float | None = None,
+    simulator: str = Simulator.VERILATOR.value,
     progress: Progress | None = None,
 ) -> SimulationResult:
     """Runs ``directory/top.v`` on ``inputs`` and compares with the integer reference.
@@ -104,6 +105,7 @@ def simulate(
         trace: file for waveforms, ``.fst`` or ``.vcd``.
         external_rate: bytes a cycle of the memory behind the external port; if None, what
             the cycle prediction assumes.
+        simulator: "verilator", or "icarus" where that is installed.
 
     Writes ``outputs.npy`` and ``simulation.json`` into the model's folder.
 
@@ -131,7 +133,7 @@ def simulate(
             progress(stage, done, total, detail)
 
     report("compile", 0, 1)
-    check.built = build(verilog, toplevel="celosia", trace=kind)
+    check.built = build(verilog, toplevel="celosia", trace=kind, simulator=Simulator(simulator))
     report("compile", 1, 1)
     total = len(values) * image.cycles
     runs = run_job(

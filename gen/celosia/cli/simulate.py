@@ -95,6 +95,13 @@ def _peak(output: npt.NDArray[Any]) -> Report:
     metavar="BYTES",
     help="Bytes a cycle of the memory that weights are streamed from.",
 )
+@click.option(
+    "--simulator",
+    type=click.Choice(["verilator", "icarus"]),
+    default="verilator",
+    show_default=True,
+    help="Icarus must be installed; it is slower, but compiles in a moment.",
+)
 @reporting(_show)
 def simulate(
     directory: Path,
@@ -104,6 +111,7 @@ def simulate(
     trace: Path | None,
     model: Path | None,
     external_rate: float | None,
+    simulator: str,
     quiet: bool,
 ) -> Report:
     """Run a generated accelerator's Verilog on real input and check every byte.
@@ -122,6 +130,7 @@ def simulate(
             samples=samples,
             trace=trace,
             external_rate=external_rate,
+            simulator=simulator,
             progress=advance,
         )
     return {**result.to_dict(), "peaks": [_peak(output) for output in result.outputs]}

@@ -9,12 +9,16 @@ import importlib.metadata
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from enum import Enum
 from pathlib import Path
 
 from cocotb_tools.runner import Runner, get_runner
 
 from celosia.errors import ToolError
 
+from .icarus import check_icarus, for_icarus
 from .objects import kept_objects
 from .toolchain import verilator_environment
 
@@ -29,6 +33,8 @@ WARNINGS_OFF = (
     "PROCASSINIT",
 )
 TIMESCALE = ("1ns", "1ps")
+#: The file that marks a folder as complete and names its simulator.
+COMPLETE = "complete"
 
 
 def cache_directory() -> Path:
@@ -39,45 +45,73 @@ def cache_directory() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "celosia"
 
 
-def build(verilog: str, *, toplevel: str, trace: str | None = None) -> Path:
-    """Compiles ``verilog`` with Verilator and returns the folder of the result.
+class Simulator(Enum):
+    """The simulators that a design can be compiled for."""
+
+    VERILATOR = "verilator"
+    ICARUS = "icarus"
+
+
+def build(
+    verilog: str,
+    *,
+    toplevel: str,
+    trace: str | None = None,
+    simulator: Simulator = Simulator.VERILATOR,
+) -> Path:
+    """Compiles ``verilog`` and returns the folder of the result.
 
     A folder is named by the content of the source, the options and the tools' versions, so that
     the same simulation is compiled once. ``trace``, "fst" or "vcd", adds what waves need, at a cost
-    of speed.
+    of speed; only Verilator writes waves.
 
     Raises:
-        ToolError: Verilator is missing or rejects the source.
+        ToolError: the simulator is missing, rejects the source, or cannot write waves.
     """
-    options = ["--x-assign", "fast", "--x-initial", "fast", "-O3", "--noassert"]
-    options += ["--no-public-flat-rw"]
-    options += ["--output-split", "0", "-CFLAGS", "-O1"] + [f"-Wno-{name}" for name in WARNINGS_OFF]
-    if trace is not None:
-        options += ["--trace-fst" if trace == "fst" else "--trace-vcd"]
-    versions = [importlib.metadata.version(name) for name in ("cocotb", "verilator")]
-    target = cache_directory() / "simulations" / _digest(verilog, toplevel, *options, *versions)
-    if (target / "complete").exists():
+    options: list[str] = []
+    if simulator is Simulator.VERILATOR:
+        options += ["--x-assign", "fast", "--x-initial", "fast", "-O3", "--noassert"]
+        options += ["--no-public-flat-rw", "--output-split", "0", "-CFLAGS", "-O1"]
+        options += [f"-Wno-{name}" for name in WARNINGS_OFF]
+        if trace is not None:
+            options += ["--trace-fst" if trace == "fst" else "--trace-vcd"]
+        versions = [importlib.metadata.version(name) for name in ("cocotb", "verilator")]
+    elif trace is not None:
+        raise ToolError("waves are written by the default simulator only, Verilator")
+    else:
+        versions = [importlib.metadata.version("cocotb"), check_icarus()]
+        verilog = for_icarus(verilog)
+    target = (
+        cache_directory()
+        / "simulations"
+        / _digest(simulator.value, verilog, toplevel, *options, *versions)
+    )
+    if (target / COMPLETE).exists():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with open(target.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if (target / "complete").exists():
+        if (target / COMPLETE).exists():
             return target
         # The compiled program refers to its own place: build there, mark it when complete.
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir()
         source = target / f"{toplevel}.v"
         source.write_text(verilog)
-        # Only the ports can be seen from outside; the rest is optimized as if nobody looked.
-        visible = target / "visible.vlt"
-        visible.write_text(f'`verilator_config\npublic_flat_rw -module "{toplevel}" -var "*"\n')
-        objects = cache_directory() / "objects" / _digest(*options, *versions)
-        with verilator_environment(), kept_objects(objects):
-            runner: Runner = get_runner("verilator")
-            log = target / "build.log"
+        sources = [source]
+        environment: AbstractContextManager[None] = nullcontext()
+        if simulator is Simulator.VERILATOR:
+            # Only the ports can be seen from outside; the rest is optimized as if nobody looked.
+            visible = target / "visible.vlt"
+            visible.write_text(f'`verilator_config\npublic_flat_rw -module "{toplevel}" -var "*"\n')
+            sources.insert(0, visible)
+            environment = _verilator(cache_directory() / "objects" / _digest(*options, *versions))
+        log = target / "build.log"
+        with environment:
+            runner: Runner = get_runner(simulator.value)
             try:
                 runner.build(
-                    sources=[visible, source],
+                    sources=sources,
                     hdl_toplevel=toplevel,
                     build_args=options,
                     build_dir=target,
@@ -92,9 +126,21 @@ def build(verilog: str, *, toplevel: str, trace: str | None = None) -> Path:
                     shutil.copy(log, kept)
                     tail = "\n".join(log.read_text().splitlines()[-12:])
                 shutil.rmtree(target, ignore_errors=True)
-                raise ToolError(f"Verilator failed ({error}); its log is {kept}\n{tail}") from error
-        (target / "complete").touch()
+                name = simulator.value.capitalize()
+                raise ToolError(f"{name} failed ({error}); its log is {kept}\n{tail}") from error
+        (target / COMPLETE).write_text(simulator.value)
     return target
+
+
+def simulator_of(directory: Path) -> Simulator:
+    """The simulator that a folder from ``build`` was compiled for."""
+    return Simulator((directory / COMPLETE).read_text())
+
+
+@contextmanager
+def _verilator(objects: Path) -> Iterator[None]:
+    with verilator_environment(), kept_objects(objects):
+        yield
 
 
 def _digest(*parts: str) -> str:

@@ -9,6 +9,7 @@ import logging
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from cocotb_tools.check_results import get_results
@@ -16,7 +17,7 @@ from cocotb_tools.runner import get_runner
 
 from celosia.errors import ToolError
 
-from .build import TIMESCALE
+from .build import TIMESCALE, Simulator, simulator_of
 from .job import Job, Run
 from .toolchain import verilator_environment
 
@@ -41,8 +42,12 @@ def run_bench(
     """
     log = directory / "simulation.log"
     logging.getLogger("cocotb").setLevel(logging.WARNING)
-    with verilator_environment(), contextlib.redirect_stdout(io.StringIO()):
-        runner = get_runner("verilator")
+    simulator = simulator_of(build_directory)
+    tool: AbstractContextManager[None] = nullcontext()
+    if simulator is Simulator.VERILATOR:
+        tool = verilator_environment()
+    with tool, contextlib.redirect_stdout(io.StringIO()):
+        runner = get_runner(simulator.value)
         runner.log.setLevel(logging.CRITICAL)
         results = directory / "results.xml"
         try:
