@@ -30,7 +30,7 @@ def load_samples(path: Path | str) -> npt.NDArray[np.generic]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, EOFError) as error:
-        raise InputError(f"{path}: damaged: {error}") from None
+        raise InputError(f"{path}: cannot be read as numbers: {error}") from None
     return array
 
 
