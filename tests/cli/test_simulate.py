@@ -255,3 +255,16 @@ def test_an_absent_folder_and_a_trace_of_unknown_kind_are_refused(
     result = run("simulate", generated, *arguments)
     assert result.exit_code == 2
     assert "wave.png" in result.stderr
+
+
+def test_icarus_agrees_or_is_said_to_be_missing(run: Run, digits: Path, folder: Path) -> None:
+    arguments = ("--input", digits / "images.npy", "--samples", 1, "--simulator", "icarus")
+    result = run("simulate", folder, *arguments)
+    if shutil.which("iverilog") is None:
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "icarus" in result.stderr.lower()
+        assert not (folder / "outputs.npy").exists()
+    else:
+        assert result.exit_code == 0, result.stderr
+        expected = reference_outputs(digits / "digits.tflite", images(digits)[:1])
+        assert np.array_equal(np.load(folder / "outputs.npy"), expected)
