@@ -22,7 +22,14 @@ def __getattr__(name: str) -> Any:
 
         return generate
     if name == "simulate":
-        from celosia_sim.simulate import simulate
+        try:
+            from celosia_sim.simulate import simulate
+        except ModuleNotFoundError as error:
+            from celosia.errors import ToolError
 
+            raise ToolError(
+                f"simulation needs the package {error.name}, which is not installed: "
+                "pip install 'celosia[sim]' installs it"
+            ) from None
         return simulate
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -106,6 +106,25 @@ def test_a_broken_board_package_ends_in_one_message(
     assert "board 'bench' of the package (unknown) cannot be loaded from absent_module" in message
 
 
+def test_simulation_without_its_packages_says_what_to_install(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['cocotb'] = sys.modules['cocotb_tools'] = None; "
+        "sys.argv = ['celosia', 'simulate', 'x', '--input', 'x.npy']; "
+        "from celosia.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("celosia: error: simulation needs the package cocotb")
+    assert "pip install 'celosia[sim]'" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_the_program_runs_as_a_module(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "celosia", "inspect", str(tmp_path / "absent.tflite")],
