@@ -4,6 +4,10 @@
 from __future__ import annotations
 
 import importlib
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,24 +15,10 @@ import pytest
 
 from celosia_hw.boards import Board, BoardError, MemoryKind, all_boards, get_board
 from celosia_hw.boards.devices import ICE40_UP5K
+from celosia_hw.boards.parts import Flash, Oscillator, Pin, Uart
 from celosia_hw.boards.registry import BUILT_IN
-
-AMARANTH_PLATFORMS = {
-    "icebreaker": "icebreaker.ICEBreakerPlatform",
-    "upduino3": "upduino_v3.UpduinoV3Platform",
-    "icesugar": "icesugar.ICESugarPlatform",
-    "up5k_evn": "ice40_up5k_b_evn.ICE40UP5KBEVNPlatform",
-    "ulx3s_12f": "ulx3s.ULX3S_12F_Platform",
-    "ulx3s_25f": "ulx3s.ULX3S_25F_Platform",
-    "ulx3s_45f": "ulx3s.ULX3S_45F_Platform",
-    "ulx3s_85f": "ulx3s.ULX3S_85F_Platform",
-    "orangecrab_25f": "orangecrab_r0_2.OrangeCrabR0_2_25FPlatform",
-    "orangecrab_85f": "orangecrab_r0_2.OrangeCrabR0_2_85FPlatform",
-    "ecpix5_45f": "ecpix5.ECPIX545Platform",
-    "ecpix5_85f": "ecpix5.ECPIX585Platform",
-    "icesugar_pro": "icesugar_pro.ICESugarProPlatform",
-    "colorlight_5a_75b": "colorlight_5a75b_r7_0.Colorlight_5A75B_R70Platform",
-}
+from celosia_hw.config import AcceleratorConfig
+from celosia_hw.top import board_sources
 
 
 def test_boards_have_distinct_names_that_find_them() -> None:
@@ -38,19 +28,37 @@ def test_boards_have_distinct_names_that_find_them() -> None:
         assert get_board(board.name) is board
 
 
-@pytest.mark.parametrize("name", AMARANTH_PLATFORMS)
-def test_device_package_and_speed_are_those_of_amaranth_boards(name: str) -> None:
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_what_a_board_says_is_what_amaranth_boards_says(name: str) -> None:
     pytest.importorskip("amaranth_boards")
-    module, platform_name = AMARANTH_PLATFORMS[name].split(".")
-    platform = getattr(importlib.import_module(f"amaranth_boards.{module}"), platform_name)
     board = get_board(name)
+    module, _, platform_name = board.platform.partition(":")
+    assert module.startswith("amaranth_boards.")
+    platform = getattr(importlib.import_module(module), platform_name)()
     assert board.device.name == platform.device
     assert board.package == platform.package
     assert board.speed == getattr(platform, "speed", "")
+    assert platform.default_clk == board.oscillator.resource
+    assert platform.default_clk_frequency == board.oscillator.mhz * 1e6
+    if board.flash is not None and board.flash.resource is not None:
+        platform.lookup(board.flash.resource)
 
 
-def test_every_board_of_ours_is_compared_with_amaranth_boards() -> None:
-    assert set(BUILT_IN) == set(AMARANTH_PLATFORMS)
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_board_can_be_programmed(name: str) -> None:
+    loader = get_board(name).loader
+    assert loader.openfpgaloader or loader.iceprog or loader.command
+
+
+def test_boards_are_listed_without_the_hardware_language() -> None:
+    program = (
+        "import sys; from celosia_hw.boards import all_boards; all_boards(); "
+        "print([name for name in sys.modules if name.startswith('amaranth')])"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
 
 
 def test_memories_hold_what_the_datasheets_say() -> None:
@@ -65,9 +73,8 @@ def test_memories_hold_what_the_datasheets_say() -> None:
 
 @pytest.mark.parametrize("board", all_boards(), ids=lambda board: board.name)
 def test_default_array_has_a_multiplier_for_each_product(board: Board) -> None:
-    products_each = 2 if board.family == "ice40" else 1
     output_channels, input_channels = board.array
-    assert output_channels * input_channels <= board.multipliers * products_each
+    assert output_channels * input_channels <= 2 * board.multipliers  # two products each
 
 
 @pytest.mark.parametrize(
@@ -96,6 +103,15 @@ def test_a_board_like_no_other_names_all() -> None:
         ({"array": (4, 4, 4)}, "array must be two of"),
         ({"clock_mhz": 0}, "clock_mhz must be from 0 to 1000, not 0"),
         ({"name": "My Board"}, "name must be lower-case letters, digits and underscores"),
+        ({"platform": "mine.boards"}, "platform must be module:class, not 'mine.boards'"),
+        ({"oscillator": Oscillator(resource="clk", mhz=0)}, "oscillator.mhz must be from 0 to"),
+        (
+            {"oscillator": Oscillator(resource="clk", mhz=12, tolerance=-0.1)},
+            "oscillator.tolerance must be from 0 to 0.5, not -0.1",
+        ),
+        ({"uart": Uart(rx=Pin(name="A1"))}, "uart must be a resource of the platform, or both"),
+        ({"flash": Flash(bytes=1 << 20, data_offset=1000)}, "flash.data_offset must be a multiple"),
+        ({"flash": Flash(bytes=1 << 20, data_offset=1 << 21)}, "inside of the flash"),
     ],
 )
 def test_a_board_checks_its_attributes(change: dict[str, object], message: str) -> None:
@@ -106,6 +122,8 @@ def test_a_board_checks_its_attributes(change: dict[str, object], message: str) 
         "package": "SG48",
         "clock_mhz": 24,
         "array": (4, 4),
+        "platform": "mine.boards:Platform",
+        "oscillator": Oscillator(resource="clk", mhz=12),
     }
     assert Board(**good).multipliers == 8  # type: ignore[arg-type]
     with pytest.raises(BoardError, match=message):
@@ -115,9 +133,40 @@ def test_a_board_checks_its_attributes(change: dict[str, object], message: str) 
 # --- boards of installed packages ----------------------------------------------------------------
 
 MODULE = """
-import dataclasses
-from celosia_hw.boards import get_board
-WORKBENCH = dataclasses.replace(get_board("ulx3s_85f"), name="workbench", title="Workbench")
+from amaranth.build import Attrs, Clock, Connector, Pins, PinsN, Resource
+from amaranth.vendor import LatticeECP5Platform
+from celosia_hw.boards import Board
+from celosia_hw.boards.devices import LFE5U_45F
+from celosia_hw.boards.parts import Led, Leds, Oscillator, Pin, Uart
+
+
+class WorkbenchPlatform(LatticeECP5Platform):
+    device = "LFE5U-45F"
+    package = "BG381"
+    speed = "7"
+    default_clk = "clk50"
+    default_rst = "button"
+    resources = [
+        Resource("clk50", 0, Pins("P3", dir="i"), Clock(50e6), Attrs(IO_TYPE="LVCMOS33")),
+        Resource("button", 0, PinsN("P4", dir="i"), Attrs(IO_TYPE="LVCMOS33")),
+        Resource("light", 0, PinsN("M18", dir="o"), Attrs(IO_TYPE="LVCMOS25")),
+    ]
+    connectors = [Connector("pmod", 3, "C4 B4 E4 - C3")]
+
+
+WORKBENCH = Board(
+    name="workbench",
+    title="Workbench",
+    device=LFE5U_45F,
+    package="BG381",
+    speed="7",
+    clock_mhz=90,
+    array=(8, 8),
+    platform="bench_boards:WorkbenchPlatform",
+    oscillator=Oscillator(resource="clk50", mhz=50),
+    uart=Uart(rx=Pin(name="1", connector=("pmod", 3)), tx=Pin(name="5", connector=("pmod", 3))),
+    leds=Leds(error=Led(resource="light")),
+)
 NOT_A_BOARD = 42
 """
 
@@ -133,6 +182,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bench-package\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text(f"[celosia.boards]\n{line}\n")
         monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "bench_boards", raising=False)
         importlib.invalidate_caches()
 
     return make
@@ -144,6 +194,24 @@ def test_a_package_adds_a_board(install: Callable[[str], None]) -> None:
     assert [board.name for board in all_boards()][-1] == "workbench"
     with pytest.raises(BoardError, match="did you mean workbench"):
         get_board("workbensh")
+
+
+def test_a_board_of_a_package_goes_to_its_pins(install: Callable[[str], None]) -> None:
+    install("workbench = bench_boards:WORKBENCH")
+    config = AcceleratorConfig(scratch_bytes=4096, weight_depth=32, parameter_depth=16)
+    sources = board_sources(get_board("workbench"), config, 90)
+    assert (sources.clock_mhz, sources.oscillator_mhz) == (90, 50)
+    assert sources.nextpnr_options == ("--45k", "--package", "CABGA381", "--speed", "7")
+    places = dict(re.findall(r'LOCATE COMP "(\S+)" SITE "(\S+)";', sources.constraints))
+    assert places == {
+        "clk50_0__io": "P3",
+        "button_0__io": "P4",
+        "uart_0__rx__io": "C4",
+        "uart_0__tx__io": "C3",
+        "light_0__io": "M18",
+    }
+    assert 'IOBUF PORT "light_0__io" IO_TYPE=LVCMOS25;' in sources.constraints
+    assert 'FREQUENCY NET "clock.clock" 90000000.0 HZ;' in sources.constraints
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..config import ARRAY_SIZES
 from .devices import Device, Memory
+from .parts import Flash, Leds, Loader, Oscillator, Pin, Uart
 
 
 class BoardError(ValueError):
@@ -30,6 +31,13 @@ class Board:
         speed: speed grade, or an empty string where the family has none.
         clock_mhz: frequency in MHz that latencies are computed for unless another is chosen.
         array: default MAC array, (output channels, input channels).
+        platform: the board's Amaranth platform, ``module:class``; imported when it is needed.
+        oscillator: where the clock comes from.
+        uart: the serial port to the host.
+        held_high: pins that are driven high, whatever the design does.
+        leds: what shows the state of a run.
+        flash: the memory that holds the bitstream, if there is one.
+        loader: how a bitstream reaches the board.
 
     Raises:
         BoardError: an attribute is outside of its range.
@@ -42,6 +50,13 @@ class Board:
     speed: str = ""
     clock_mhz: float
     array: tuple[int, int]
+    platform: str
+    oscillator: Oscillator
+    uart: Uart = field(default_factory=Uart)
+    held_high: tuple[Pin, ...] = ()
+    leds: Leds = field(default_factory=Leds)
+    flash: Flash | None = None
+    loader: Loader = field(default_factory=Loader)
 
     def __post_init__(self) -> None:
         def check(attribute: str, value: object, good: bool, what: str) -> None:
@@ -55,6 +70,18 @@ class Board:
         check("clock_mhz", self.clock_mhz, 0 < self.clock_mhz <= 1000, "from 0 to 1000")
         fits = len(self.array) == 2 and all(size in ARRAY_SIZES for size in self.array)
         check("array", self.array, fits, f"two of {ARRAY_SIZES}")
+        named = re.fullmatch(r"[\w.]+:\w+", self.platform) is not None
+        check("platform", self.platform, named, "module:class")
+        mhz = self.oscillator.mhz
+        check("oscillator.mhz", mhz, 0 < mhz <= 1000, "from 0 to 1000")
+        tolerance = self.oscillator.tolerance
+        check("oscillator.tolerance", tolerance, 0 <= tolerance < 0.5, "from 0 to 0.5")
+        pins = (self.uart.rx is None) == (self.uart.tx is None)
+        check("uart", self.uart, pins, "a resource of the platform, or both of rx and tx")
+        if self.flash is not None:
+            offset = self.flash.data_offset
+            inside = 0 <= offset <= self.flash.bytes and offset % 65536 == 0
+            check("flash.data_offset", offset, inside, "a multiple of 65536 inside of the flash")
 
     @property
     def family(self) -> str:

@@ -3,6 +3,7 @@
 
 from .board import Board
 from .devices import LFE5UM5G_45F, LFE5UM5G_85F, Device
+from .parts import Flash, Led, Leds, Loader, Oscillator
 
 
 def _ecpix5(size: str, device: Device, array: tuple[int, int]) -> Board:
@@ -14,8 +15,17 @@ def _ecpix5(size: str, device: Device, array: tuple[int, int]) -> Board:
         speed="8",
         clock_mhz=75,
         array=array,
+        platform=f"amaranth_boards.ecpix5:ECPIX5{size[:2]}Platform",
+        oscillator=Oscillator(resource="clk100", mhz=100),
+        leds=Leds(
+            ready=Led(resource="rgb_led", number=0, signal="g"),
+            busy=Led(resource="rgb_led", number=1, signal="b"),
+            error=Led(resource="rgb_led", number=2, signal="r"),
+        ),
+        flash=Flash(bytes=32 << 20, data_offset=2 << 20, resource="spi_flash_1x"),
+        loader=Loader(openfpgaloader=("-b", "ecpix5"), ecppack=("--compress",)),
     )
 
 
 ECPIX5_45F = _ecpix5("45F", LFE5UM5G_45F, (8, 8))
-ECPIX5_85F = _ecpix5("85F", LFE5UM5G_85F, (8, 16))
+ECPIX5_85F = _ecpix5("85F", LFE5UM5G_85F, (16, 16))

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""iCEBreaker by 1BitSquared."""
+"""iCEBreaker by 1BitSquared, version 1.0."""
 
 from .board import Board
 from .devices import ICE40_UP5K
+from .parts import Flash, Led, Leds, Loader, Oscillator
 
+# A green and a red LED: green for ready, red for busy. During an error neither lights.
 ICEBREAKER = Board(
     name="icebreaker",
     title="1BitSquared iCEBreaker",
@@ -11,4 +13,9 @@ ICEBREAKER = Board(
     package="SG48",
     clock_mhz=24,
     array=(4, 4),
+    platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
+    oscillator=Oscillator(resource="clk12", mhz=12),
+    leds=Leds(ready=Led(resource="led_g"), busy=Led(resource="led_r")),
+    flash=Flash(bytes=16 << 20, data_offset=1 << 20, resource="spi_flash_1x"),
+    loader=Loader(openfpgaloader=("-b", "ice40_generic"), sram=False, iceprog=True),
 )

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""iCESugar by MuseLab."""
+"""iCESugar by MuseLab, version 1.5."""
 
 from .board import Board
 from .devices import ICE40_UP5K
+from .parts import Flash, Led, Leds, Loader, Oscillator
 
+# The clock and the serial port are those of the debugger on the board, iCELink. It shows up as a
+# disk: the bitstream is copied there, or written by its own program icesprog.
 ICESUGAR = Board(
     name="icesugar",
     title="MuseLab iCESugar",
@@ -11,4 +14,9 @@ ICESUGAR = Board(
     package="SG48",
     clock_mhz=24,
     array=(4, 4),
+    platform="amaranth_boards.icesugar:ICESugarPlatform",
+    oscillator=Oscillator(resource="clk12", mhz=12),
+    leds=Leds(ready=Led(resource="led_g"), busy=Led(resource="led_b"), error=Led(resource="led_r")),
+    flash=Flash(bytes=8 << 20, data_offset=1 << 20, resource="spi_flash_1x"),
+    loader=Loader(sram=False, command=("icesprog",)),
 )

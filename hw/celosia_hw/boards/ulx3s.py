@@ -3,6 +3,7 @@
 
 from .board import Board
 from .devices import LFE5U_12F, LFE5U_25F, LFE5U_45F, LFE5U_85F, Device
+from .parts import Flash, Led, Leds, Loader, Oscillator, Pin
 
 
 def _ulx3s(size: str, device: Device, array: tuple[int, int]) -> Board:
@@ -14,10 +15,22 @@ def _ulx3s(size: str, device: Device, array: tuple[int, int]) -> Board:
         speed="6",
         clock_mhz=75,
         array=array,
+        platform=f"amaranth_boards.ulx3s:ULX3S_{size}_Platform",
+        oscillator=Oscillator(resource="clk25", mhz=25),
+        # GPIO0 of the ESP32 module, which could else take over the FPGA's configuration.
+        held_high=(Pin(name="L2", attributes={"IO_TYPE": "LVCMOS33"}),),
+        leds=Leds(
+            ready=Led(resource="led", number=0),
+            busy=Led(resource="led", number=1),
+            error=Led(resource="led", number=2),
+        ),
+        # A bitstream of the 85F, not compressed, is just below 2 MiB.
+        flash=Flash(bytes=16 << 20, data_offset=2 << 20, resource="spi_flash"),
+        loader=Loader(openfpgaloader=("-b", "ulx3s"), ecppack=("--compress",)),
     )
 
 
-ULX3S_12F = _ulx3s("12F", LFE5U_12F, (4, 4))
-ULX3S_25F = _ulx3s("25F", LFE5U_25F, (4, 4))
+ULX3S_12F = _ulx3s("12F", LFE5U_12F, (8, 4))
+ULX3S_25F = _ulx3s("25F", LFE5U_25F, (8, 4))
 ULX3S_45F = _ulx3s("45F", LFE5U_45F, (8, 8))
-ULX3S_85F = _ulx3s("85F", LFE5U_85F, (8, 16))
+ULX3S_85F = _ulx3s("85F", LFE5U_85F, (16, 16))

@@ -3,6 +3,15 @@
 
 from .board import Board
 from .devices import ICE40_UP5K
+from .parts import INTERNAL_OSCILLATOR, Flash, Led, Leds, Loader, Oscillator, Pin, Uart
+
+# The 12 MHz oscillator reaches the FPGA only if a jumper is soldered, so the clock is the one in
+# the FPGA: 48 MHz, at most 10 % off (FPGA-DS-02008, Internal Oscillators). The bits of the serial
+# port are as far off: a host finds their rate by reading IDENT at rates around the one asked for.
+#
+# The serial port are the wires of the FT232H that also lead to the flash memory, as the maker's
+# upduino.pcf has them (serial_rxd 15, serial_txd 14); so the chip select, 16, is driven high.
+_OSCILLATOR = Oscillator(resource=INTERNAL_OSCILLATOR, mhz=48, tolerance=0.1)
 
 UPDUINO3 = Board(
     name="upduino3",
@@ -11,4 +20,18 @@ UPDUINO3 = Board(
     package="SG48",
     clock_mhz=24,
     array=(4, 4),
+    platform="amaranth_boards.upduino_v3:UpduinoV3Platform",
+    oscillator=_OSCILLATOR,
+    uart=Uart(
+        rx=Pin(name="15", attributes={"IO_STANDARD": "SB_LVCMOS"}),
+        tx=Pin(name="14", attributes={"IO_STANDARD": "SB_LVCMOS"}),
+    ),
+    held_high=(Pin(name="16", attributes={"IO_STANDARD": "SB_LVCMOS"}),),
+    leds=Leds(
+        ready=Led(resource="rgb_led", signal="g"),
+        busy=Led(resource="rgb_led", signal="b"),
+        error=Led(resource="rgb_led", signal="r"),
+    ),
+    flash=Flash(bytes=4 << 20, data_offset=1 << 20, resource="spi_flash_1x"),
+    loader=Loader(openfpgaloader=("-b", "ice40_generic", "-c", "ft232"), sram=False, iceprog=True),
 )
