@@ -51,3 +51,19 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text == file.read_text(encoding="utf-8")
 
     return check
+
+
+@pytest.fixture
+def run_block(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., None]:
+    """``run_block(make, **parameters)`` simulates ``make(**parameters)`` with the cocotb tests of
+    the test's own file: it holds both the pytest function and them."""
+    from celosia_sim.rtl.block import Make, simulate_block
+
+    def run(make: Make, **parameters: object) -> None:
+        # The simulator's process imports the file by its name.
+        monkeypatch.syspath_prepend(str(request.path.parent))
+        simulate_block(make, module=request.path.stem, directory=tmp_path, parameters=parameters)
+
+    return run

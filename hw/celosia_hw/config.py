@@ -10,6 +10,8 @@ from typing import Any
 
 #: Array dimensions that the gateware supports.
 ARRAY_SIZES = (2, 4, 8, 16)
+#: What makes the products: LUTs, SB_MAC16 (two int8 products each), MULT18X18D (one, or two).
+MULTIPLIERS = ("fabric", "mac16", "mult18", "mult18_pair")
 #: Bits of the shift and the tie fields that follow bias and multiplier in a parameter entry.
 SHIFT_BITS = 6
 TIE_BITS = 6
@@ -38,6 +40,9 @@ class AcceleratorConfig:
         multiplier_bits: width of the requantizer's multiplier, 16 to 32.
         requantize_lanes: outputs requantized each cycle: 1, 2, 4 or 8; it divides both array
             dimensions.
+        multipliers: what makes the products: ``fabric`` (LUTs), ``mac16`` (SB_MAC16 of iCE40, two
+            products of the array each), ``mult18`` (MULT18X18D of ECP5, one product each) or
+            ``mult18_pair`` (two products each; no weight may be -128).
 
     Raises:
         ConfigError: an attribute is outside of its range.
@@ -54,6 +59,7 @@ class AcceleratorConfig:
     chain_bits: int = 22
     multiplier_bits: int = 28
     requantize_lanes: int = 1
+    multipliers: str = "mac16"
 
     def __post_init__(self) -> None:
         def check(name: str, good: bool, what: str) -> None:
@@ -87,6 +93,22 @@ class AcceleratorConfig:
             self.requantize_lanes in (1, 2, 4, 8) and self.requantize_lanes <= lanes,
             f"1, 2, 4 or 8 and at most {lanes}",
         )
+        check("multipliers", self.multipliers in MULTIPLIERS, f"one of {MULTIPLIERS}")
+
+    @property
+    def address_bits(self) -> int:
+        """Bits of the address of a scratchpad byte; addresses wrap there."""
+        return (self.scratch_bytes - 1).bit_length()
+
+    @property
+    def free_running(self) -> bool:
+        """Whether array and requantizer never stop, with queues behind them: for fast clocks."""
+        return self.multipliers in ("mult18", "mult18_pair")
+
+    @property
+    def least_weight(self) -> int:
+        """The least weight whose products are exact."""
+        return -127 if self.multipliers == "mult18_pair" else -128
 
     @property
     def word_bytes(self) -> int:

@@ -16,6 +16,7 @@ INSTRUCTION_WORDS = 16
 INSTRUCTION_BYTES = 4 * INSTRUCTION_WORDS
 #: Byte addresses and strides in the scratchpad.
 ADDRESS_BITS = 20
+_ADDRESSES = 1 << ADDRESS_BITS
 #: Value of a tie field that adds nothing.
 NO_TIE = 63
 
@@ -106,6 +107,18 @@ SETUP = _pack(
     [("profile_base", A)],
 )
 
+#: Loops of an instruction that read activations, from the innermost on: count and stride.
+INPUT_LOOPS = (
+    ("taps_c", "in_c"),
+    ("taps_kx", "in_kx"),
+    ("taps_ky", "in_ky"),
+    ("positions", "in_position"),
+    ("lines", "in_line"),
+    ("groups", "in_group"),
+)
+#: Loops that store its emissions; ``skip`` positions of each line emit nothing.
+OUTPUT_LOOPS = (("positions", "out_position"), ("lines", "out_line"), ("groups", "out_group"))
+
 #: Fields that hold two's complement numbers.
 SIGNED = frozenset({"zero_point", "low", "high", "zero_point2", "low2", "high2"})
 
@@ -116,6 +129,10 @@ class EncodingError(ValueError):
 
 def encode(opcode: Opcode, fields: Mapping[str, int]) -> bytes:
     """The 64 bytes of an instruction. Fields that are not given are zero (counts: one).
+
+    The strides of CONV, CHAIN and MAX are encoded as steps: what is added to an address when a loop
+    goes on while all loops inside it are at their end, that is, the stride less the way that those
+    have gone, modulo the address space. So the hardware needs one adder for a nest of loops.
 
     Raises:
         EncodingError: a field is unknown, or its value does not fit.
@@ -136,6 +153,14 @@ def encode(opcode: Opcode, fields: Mapping[str, int]) -> bytes:
             low, high = int(field.minus_one), field.limit
         if not low <= value <= high:
             raise EncodingError(f"{opcode.name}: {name} must be from {low} to {high}, not {value}")
+    for nest in _nests(opcode, values):
+        gone = 0
+        for count, name in nest:
+            stride = values[name]
+            values[name] = (stride - gone) % _ADDRESSES
+            gone += (count - 1) * stride
+    for name, value in values.items():
+        field = layout[name]
         raw = (value - field.minus_one) & ((1 << field.width) - 1)
         words[field.word] |= raw << field.lsb
     return b"".join(word.to_bytes(4, "little") for word in words)
@@ -161,7 +186,23 @@ def decode(data: bytes) -> tuple[Opcode, dict[str, int]]:
             value -= 1 << field.width
         values[name] = value + field.minus_one
     del values["opcode"]
+    for nest in _nests(opcode, values):
+        gone = 0
+        for count, name in nest:
+            values[name] = (values[name] + gone) % _ADDRESSES
+            gone += (count - 1) * values[name]
     return opcode, values
+
+
+def _nests(opcode: Opcode, values: Mapping[str, int]) -> list[list[tuple[int, str]]]:
+    """Loops that are encoded as steps, from the innermost on: count and name of the stride."""
+    if opcode not in (Opcode.CONV, Opcode.CHAIN, Opcode.MAX):
+        return []
+    skipped = {"out_position": values["skip"]}
+    return [
+        [(values[count] - skipped.get(stride, 0), stride) for count, stride in nest]
+        for nest in (INPUT_LOOPS, OUTPUT_LOOPS)
+    ]
 
 
 def _layout(opcode: Opcode) -> dict[str, Field]:

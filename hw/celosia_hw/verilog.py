@@ -13,29 +13,36 @@ from amaranth.lib import wiring
 
 from .config import AcceleratorConfig
 from .gateware.accelerator import Accelerator
+from .primitives import Technology
 
 #: A memory row that starts as zero, as Amaranth writes it.
 _ZERO_ROW = re.compile(r"^ +[^ =]+\[\d+\] = \d+'[dh]0+;\n", re.MULTILINE)
 
 
-def to_verilog(config: AcceleratorConfig, *, name: str = "celosia") -> str:
+def to_verilog(
+    config: AcceleratorConfig, *, name: str = "celosia", technology: Technology | None = None
+) -> str:
     """The Verilog text of module ``name``; the same text for the same configuration.
+
+    With a ``technology`` it has instances of that family's primitives, else their twins.
 
     Memories have no initial contents: no memory is read before it is written, but as a word of
     weight zero or in a delay line whose output does not count yet, and the SPRAM of iCE40 has none.
     """
-    return component_to_verilog(Accelerator(config), name=name)
+    return component_to_verilog(Accelerator(config), name=name, technology=technology)
 
 
-def component_to_verilog(component: wiring.Component, *, name: str) -> str:
+def component_to_verilog(
+    component: wiring.Component, *, name: str, technology: Technology | None = None
+) -> str:
     """The Verilog text of any component, its memories without initial contents as well."""
-    with _no_collection():
-        text = verilog.convert(component, name=name, emit_src=False)
+    with no_collection():
+        text = verilog.convert(component, name=name, platform=technology, emit_src=False)
     return str(_ZERO_ROW.sub("", text))
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Amaranth makes an object of every bit of a memory; looking through them for garbage that is
     not there doubles the time."""
     enabled = gc.isenabled()

@@ -56,7 +56,7 @@ class _Draw:
         return bits.to_bytes(4 * self.config.parameter_units, "little")
 
     def row(self) -> bytes:
-        weights = self.rng.integers(-128, 128, 4 * self.config.weight_chunks)
+        weights = self.rng.integers(self.config.least_weight, 128, 4 * self.config.weight_chunks)
         return weights.astype(np.int8).tobytes()
 
     def place(self, store: list[bytes], content: list[bytes], depth: int) -> int:

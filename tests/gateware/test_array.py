@@ -13,6 +13,7 @@ import pytest
 
 from celosia_hw.config import AcceleratorConfig
 from celosia_hw.gateware.array import MacArray
+from celosia_hw.gateware.products import Products
 from celosia_hw.isa import Opcode
 from celosia_sim.rtl.block import block_parameters, start_bench
 from celosia_sim.rtl.cycles import Bench, never
@@ -26,14 +27,14 @@ def make(config: dict[str, Any]) -> MacArray:
 
 
 @pytest.mark.parametrize(
-    ("rows", "lanes", "chain_rows", "accumulator_bits", "chain_bits"),
+    ("rows", "lanes", "chain_rows", "accumulator_bits", "chain_bits", "multipliers"),
     [
-        (2, 2, 2, 20, 18),
-        (4, 4, 4, 26, 22),
-        (2, 8, 2, 24, 24),
-        (8, 2, 3, 32, 22),
-        (8, 16, 4, 26, 22),
-        pytest.param(16, 16, 16, 26, 24, marks=pytest.mark.long),
+        (2, 2, 2, 20, 18, "fabric"),
+        (4, 4, 4, 26, 22, "mac16"),
+        (2, 8, 2, 24, 24, "mult18"),
+        (8, 2, 3, 32, 22, "mult18_pair"),
+        (8, 16, 4, 26, 22, "mult18_pair"),
+        pytest.param(16, 16, 16, 26, 24, "mac16", marks=pytest.mark.long),
     ],
 )
 def test_array(
@@ -43,6 +44,7 @@ def test_array(
     chain_rows: int,
     accumulator_bits: int,
     chain_bits: int,
+    multipliers: str,
 ) -> None:
     config = {
         "output_channels": rows,
@@ -50,6 +52,7 @@ def test_array(
         "chain_rows": chain_rows,
         "accumulator_bits": accumulator_bits,
         "chain_bits": chain_bits,
+        "multipliers": multipliers,
     }
     run_block(make, config=config)
 
@@ -162,22 +165,23 @@ def as_bits(values: Int64Array) -> int:
 
 
 def operands(
-    rng: np.random.Generator, shape: tuple[int, ...], rows: int
+    rng: np.random.Generator, shape: tuple[int, ...], config: AcceleratorConfig
 ) -> tuple[Int64Array, Int64Array]:
     """Activations and weights: of the whole range, small, of the extremes only, or mixed."""
 
-    def draw(shape: tuple[int, ...]) -> Int64Array:
+    def draw(shape: tuple[int, ...], least: int) -> Int64Array:
         kind = rng.integers(4)
-        values = rng.integers(-128, 128, shape)
+        values = rng.integers(least, 128, shape)
         if kind == 1:
             values = rng.integers(-3, 4, shape)
         elif kind == 2:
-            values = rng.choice([-128, 127], shape)
+            values = rng.choice([least, 127], shape)
         elif kind == 3:
-            values = np.where(rng.random(shape) < 0.3, rng.choice([-128, 127, 0], shape), values)
+            values = np.where(rng.random(shape) < 0.3, rng.choice([least, 127, 0], shape), values)
         return np.asarray(values, np.int64)
 
-    return draw(shape), draw((*shape[:3], rows, shape[3]))
+    weights = (*shape[:3], config.output_channels, shape[3])
+    return draw(shape, -128), draw(weights, config.least_weight)
 
 
 @cocotb.test()
@@ -192,7 +196,7 @@ async def random_layers(dut: Any) -> None:
         positions = bench.rng.choice((1, 2, bench.rng.randint(1, 2 * config.chain_rows)))
         shape = (bench.rng.randint(1, 3), positions, taps, config.input_channels)
         skip = bench.rng.randrange(positions)
-        await unit.run(opcode, *operands(bench.numpy, shape, config.output_channels), skip)
+        await unit.run(opcode, *operands(bench.numpy, shape, config), skip)
 
 
 @cocotb.test()
@@ -207,7 +211,8 @@ async def limits_of_the_accumulators(dut: Any) -> None:
     ):
         taps = min(unit.products(opcode) // terms, 4000)
         shape = (1, positions, taps, lanes)
-        for a, b in ((-128, -128), (-128, 127), (127, 127), (127, -128)):
+        least = config.least_weight
+        for a, b in ((-128, least), (-128, 127), (127, 127), (127, least)):
             x = np.full(shape, a, np.int64)
             w = np.full((*shape[:3], rows, lanes), b, np.int64)
             await unit.run(opcode, x, w)
@@ -222,12 +227,16 @@ async def latency_and_throughput(dut: Any) -> None:
     unit = Unit(bench, stalls=False)
     config = unit.config
     levels = config.input_channels.bit_length() - 1
-    latencies = {Opcode.CONV: 3 + (levels + 1) // 2, Opcode.CHAIN: 3, Opcode.MAX: 2}
+    chain = Products(config).latency + 1
+    latencies = {Opcode.CONV: chain + (levels + 1) // 2, Opcode.CHAIN: chain, Opcode.MAX: chain}
+    queue = int(config.free_running)
     for opcode, latency in latencies.items():
         for taps in (1, 2):
             first, results = len(unit.source.cycles), len(unit.sink.cycles)
             shape = (2, 5, taps, config.input_channels)
-            await unit.run(opcode, *operands(bench.numpy, shape, config.output_channels))
+            await unit.run(opcode, *operands(bench.numpy, shape, config))
             taken = unit.source.cycles[first:]
             assert taken == list(range(taken[0], taken[0] + 10 * taps))
-            assert unit.sink.cycles[results:] == [c + latency for c in taken[taps - 1 :: taps]]
+            assert unit.sink.cycles[results:] == [
+                c + latency + queue for c in taken[taps - 1 :: taps]
+            ]

@@ -92,7 +92,9 @@ class Unit:
         await self.bench.step()
 
     async def error(self) -> int:
-        return await self.read(Register.STATUS) >> Status.ERROR & 15
+        error = await self.read(Register.STATUS) >> Status.ERROR & 15
+        assert self.bench.get("failed") == (error != Error.NONE)
+        return error
 
 
 @cocotb.test()

@@ -38,6 +38,7 @@ def test_drain(
         "output_channels": rows,
         "input_channels": lanes,
         "chain_rows": 2,
+        "scratch_bytes": SIZE,
         "requantize_lanes": requantize_lanes,
         "parameter_depth": depth,
     }

@@ -39,7 +39,9 @@ def test_fetch(run_block: Callable[..., None], rows: int, lanes: int, single_por
             "output_channels": rows,
             "input_channels": lanes,
             "chain_rows": 2,
+            "scratch_bytes": SIZE,
             "scratch_single_port": single_port,
+            "multipliers": "mac16" if single_port else "mult18",
         },
     )
 
@@ -121,4 +123,4 @@ async def one_tap_a_cycle(dut: Any) -> None:
     first = unit.memory.cycles[0]
     assert unit.memory.cycles == list(range(first, first + count))
     # From a request to its tap: the memory's latency and the queue.
-    assert unit.sink.cycles == [cycle + unit.latency + 1 for cycle in unit.memory.cycles]
+    assert unit.sink.cycles == [cycle + unit.latency + 2 for cycle in unit.memory.cycles]

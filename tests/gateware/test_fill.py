@@ -20,7 +20,11 @@ SIZE = 1 << ADDRESS_BITS
 
 
 def make(word_bytes: int) -> Fill:
-    return Fill(AcceleratorConfig(output_channels=word_bytes, input_channels=2, chain_rows=2))
+    return Fill(
+        AcceleratorConfig(
+            output_channels=word_bytes, input_channels=2, chain_rows=2, scratch_bytes=SIZE
+        )
+    )
 
 
 @pytest.mark.parametrize("word_bytes", [4, 8, 16])

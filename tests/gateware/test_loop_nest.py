@@ -17,7 +17,7 @@ from celosia_sim.rtl.cycles import Bench
 
 
 def make(widths: list[int]) -> LoopNest:
-    return LoopNest(widths)
+    return LoopNest(widths, address_bits=ADDRESS_BITS)
 
 
 @pytest.mark.parametrize("widths", [[3], [12, 12, 12], [4, 8, 1, 12, 5, 2]], ids=str)
@@ -26,16 +26,20 @@ def test_loop_nest(run_block: Callable[..., None], widths: list[int]) -> None:
 
 
 async def compare(bench: Bench, counts: list[int], stop_after: int | None = None) -> None:
-    """Runs loops of these counts with random strides; perhaps leaves them before their end."""
+    """Runs loops of these counts with random strides; perhaps leaves them before their end.
+
+    A step is a stride less the way that the loops inside have gone."""
     rng = bench.rng
     strides = [rng.getrandbits(ADDRESS_BITS) for _ in counts]
     base = rng.getrandbits(ADDRESS_BITS)
     bench.set("start", 1)
     bench.set("base", base)
     bench.set("advance", rng.getrandbits(1))
+    gone = 0
     for index, (count, stride) in enumerate(zip(counts, strides, strict=True)):
         bench.set(f"count{index}", count - 1)
-        bench.set(f"stride{index}", stride)
+        bench.set(f"step{index}", (stride - gone) % (1 << ADDRESS_BITS))
+        gone += (count - 1) * stride
     await bench.step()
     bench.set("start", 0)
     # Only the start looks at the base.

@@ -31,10 +31,16 @@ CONFIGS = [
         scratch_single_port=False,
         accumulator_bits=32,
         multiplier_bits=32,
+        multipliers="mult18_pair",
         **COMMON,
     ),
     AcceleratorConfig(
-        output_channels=16, input_channels=2, chain_rows=5, scratch_single_port=False, **COMMON
+        output_channels=16,
+        input_channels=2,
+        chain_rows=5,
+        scratch_single_port=False,
+        multipliers="mult18",
+        **COMMON,
     ),
 ]
 INSTRUCTIONS = 6

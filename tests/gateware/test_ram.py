@@ -14,20 +14,26 @@ from celosia_sim.rtl.block import block_parameters, start_bench
 from celosia_sim.rtl.cycles import Bench
 
 
-def make(depth: int, chunks: int) -> RowRam:
-    return RowRam(depth=depth, chunks=chunks)
+def make(depth: int, chunks: int, output_register: bool) -> RowRam:
+    return RowRam(depth=depth, chunks=chunks, output_register=output_register)
 
 
-@pytest.mark.parametrize(("depth", "chunks"), [(16, 1), (24, 3), (64, 32)])
-def test_row_ram(run_block: Callable[..., None], depth: int, chunks: int) -> None:
-    run_block(make, depth=depth, chunks=chunks)
+@pytest.mark.parametrize(
+    ("depth", "chunks", "output_register"), [(16, 1, False), (24, 3, True), (64, 32, False)]
+)
+def test_row_ram(
+    run_block: Callable[..., None], depth: int, chunks: int, output_register: bool
+) -> None:
+    run_block(make, depth=depth, chunks=chunks, output_register=output_register)
 
 
 class Traffic:
     """Writes and reads at random, never the same row in the same cycle."""
 
-    def __init__(self, bench: Bench, depth: int, chunks: int) -> None:
+    def __init__(self, bench: Bench, depth: int, chunks: int, output_register: bool) -> None:
         self.bench, self.depth, self.chunks = bench, depth, chunks
+        self.output_register = output_register
+        self.read: int | None = None  # before the output register
         self.rows = [[0] * chunks for _ in range(depth)]
         self.shown: int | None = None
         self.reads = 0
@@ -53,6 +59,9 @@ class Traffic:
         self.enable = rng.random() < 0.6
         self.bench.set("row", self.row)
         self.bench.set("enable", int(self.enable))
+        if self.output_register:
+            self.advance = rng.random() < 0.6
+            self.bench.set("advance", int(self.advance))
         self.write = None
         row, chunk, unit = (
             rng.randrange(self.depth),
@@ -68,8 +77,12 @@ class Traffic:
     def sample(self) -> None:
         if self.shown is not None:
             assert self.bench.get("data") == self.shown
+        if self.output_register and self.advance:
+            self.shown = self.read
         if self.enable:
-            self.shown = sum(unit << 32 * i for i, unit in enumerate(self.rows[self.row]))
+            self.read = sum(unit << 32 * i for i, unit in enumerate(self.rows[self.row]))
+            if not self.output_register:
+                self.shown = self.read
             self.reads += 1
         if self.write is not None:
             row, chunk, unit = self.write

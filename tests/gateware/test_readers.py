@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""WordReader and UnitReader: runs of words and of units, in order, and none too many."""
+"""UnitReader: units in order, no more words than asked for, and none that finds no room."""
 
 from __future__ import annotations
 
@@ -10,109 +10,143 @@ import cocotb
 import pytest
 
 from celosia_hw.config import AcceleratorConfig
-from celosia_hw.gateware.readers import UnitReader, WordReader
+from celosia_hw.gateware.readers import UnitReader
 from celosia_hw.isa import ADDRESS_BITS
 from celosia_sim.rtl.block import block_parameters, start_bench
 from celosia_sim.rtl.cycles import Bench, never
 from celosia_sim.rtl.memory_ports import WordMemory
-from celosia_sim.rtl.streams import StreamSink, StreamSource
 
 #: The largest scratchpad: addresses wrap at its end.
 SIZE = 1 << ADDRESS_BITS
 
 
-def make(word_bytes: int, units: bool) -> WordReader | UnitReader:
-    config = AcceleratorConfig(
-        output_channels=word_bytes, input_channels=2, chain_rows=2, scratch_bytes=2 * word_bytes
+def make(word_bytes: int, single_port: bool) -> UnitReader:
+    return UnitReader(
+        AcceleratorConfig(
+            output_channels=word_bytes,
+            input_channels=2,
+            chain_rows=2,
+            scratch_bytes=SIZE,
+            scratch_single_port=single_port,
+        )
     )
-    return UnitReader(config) if units else WordReader(config)
 
 
-@pytest.mark.parametrize("units", [False, True])
+@pytest.mark.parametrize("single_port", [True, False], ids=["latency-1", "latency-2"])
 @pytest.mark.parametrize("word_bytes", [4, 8, 16])
-def test_readers(run_block: Callable[..., None], word_bytes: int, units: bool) -> None:
-    run_block(make, word_bytes=word_bytes, units=units)
+def test_unit_reader(run_block: Callable[..., None], word_bytes: int, single_port: bool) -> None:
+    run_block(make, word_bytes=word_bytes, single_port=single_port)
 
 
-class Reader:
-    """The block, a memory, and how both readers' commands look."""
+class Consumer:
+    """Reads runs of units, as those do that use the block: asks for no more words than it needs.
 
-    def __init__(self, bench: Bench, latency: int, *, stalls: bool) -> None:
+    A consumer that ``pauses`` asks only while nothing is on its way, and takes the units of a wide
+    word when it likes.
+    """
+
+    def __init__(self, bench: Bench, *, stalls: bool, pauses: bool) -> None:
         parameters = block_parameters()
         self.bench = bench
-        self.word_bytes: int = parameters["word_bytes"]
-        self.units: bool = parameters["units"]
-        #: Bytes of an item that the block sends.
-        self.item = 4 if self.units else self.word_bytes
+        self.word_units: int = parameters["word_bytes"] // 4
+        self.ahead = make(**parameters).ahead
         self.content = bytearray(bench.numpy.bytes(SIZE))
         stall = bench.stalls if stalls else lambda: never
-        self.source = StreamSource(bench, "i", stall())
+        latency = 1 if parameters["single_port"] else 2
         self.memory = WordMemory(bench, "read", self.content, stall(), latency=latency)
-        self.sink = StreamSink(bench, "o", stall())
-        self.expected: list[int] = []
-        self.words: list[int] = []
+        self.asks_not = stall()
+        self.takes_not = bench.stalls() if pauses else never
+        self.pauses = pauses
+        self.address = 0
+        self.to_ask = self.left = 0  # units not requested, and units not taken
+        self.drop = False
+        self.waiting = False
+        self.units: list[int] = []
+        self.cycles: list[int] = []
+        self.asked = 0  # in this cycle a run began
+        bench.agents.append(self)
 
-    def command(self, first: int, count: int) -> None:
-        """Asks for ``count`` items from item ``first`` on."""
-        if self.units:
-            self.source.send([{"address": first * 4, "units": count}])
-        else:
-            self.source.send([{"first": first, "words": count}])
-        for index in range(first, first + count):
-            start = index * self.item % SIZE
-            item = self.content[start : start + self.item]
-            self.expected.append(int.from_bytes(item, "little"))
-        last = (first + count - 1) * self.item // self.word_bytes
-        words = SIZE // self.word_bytes
-        self.words += [w % words for w in range(first * self.item // self.word_bytes, last + 1)]
+    def drive(self) -> None:
+        bench = self.bench
+        idle = self.to_ask == self.left
+        self.asks = self.to_ask > 0 and (idle or not self.pauses) and not self.asks_not()
+        bench.set("ask", int(self.asks))
+        bench.set("address", self.address)
+        self.takes = self.word_units == 1 or not self.takes_not()
+        bench.set("take", int(self.takes))
+        bench.set("drop", int(self.drop))
 
-    async def finish(self) -> None:
-        await self.bench.run(lambda: len(self.sink.values) == len(self.expected), limit=100_000)
-        await self.bench.step(20)
-        assert self.sink.values == self.expected
-        assert self.memory.values == self.words
+    def sample(self) -> None:
+        bench = self.bench
+        if not self.drop:
+            assert bench.get("idle") == (self.to_ask == self.left)
+        requested = bench.bits("read__request__valid")
+        if requested and not self.waiting:
+            assert self.asks
+            assert self.left - self.to_ask <= self.ahead
+        self.waiting = bool(requested) and not bench.get("granted")
+        if bench.get("valid") and not self.drop and self.takes:
+            assert self.left > 0, "a unit that nobody asked for"
+            self.units.append(bench.get("unit"))
+            self.cycles.append(bench.cycle)
+            self.left -= 1
+        if bench.get("granted"):
+            following = (self.address // self.word_units + 1) * self.word_units
+            self.to_ask -= min(following - self.address, self.to_ask)
+            self.address = following % (SIZE // 4)
+
+    async def read(self, address: int, count: int) -> None:
+        """Reads ``count`` units from unit ``address`` on, and compares them."""
+        bench = self.bench
+        self.address = address
+        self.to_ask = self.left = count
+        self.units.clear()
+        self.cycles.clear()
+        requests = len(self.memory.values)
+        self.asked = bench.cycle
+        await bench.run(lambda: self.left == 0, limit=50 * count + 200)
+        # What is left of the last word.
+        self.drop = True
+        await bench.step()
+        self.drop = False
+        expected = []
+        for index in range(address, address + count):
+            start = 4 * index % SIZE
+            expected.append(int.from_bytes(self.content[start : start + 4], "little"))
+        assert self.units == expected
+        words = range(address // self.word_units, (address + count - 1) // self.word_units + 1)
+        word_count = SIZE // 4 // self.word_units
+        assert self.memory.values[requests:] == [word % word_count for word in words]
 
 
-async def random_commands(dut: Any, latency: int) -> None:
-    bench = await start_bench(dut, make, f"random {latency}")
-    reader = Reader(bench, latency, stalls=True)
-    items = SIZE // reader.item
+async def random_runs(dut: Any, *, pauses: bool) -> None:
+    bench = await start_bench(dut, make, f"random runs {pauses}")
+    consumer = Consumer(bench, stalls=True, pauses=pauses)
     for _ in range(60):
-        first = bench.rng.choice((bench.rng.randrange(items), items - bench.rng.randint(1, 6)))
-        reader.command(first, bench.rng.choice((1, 2, 3, bench.rng.randint(4, 40))))
-    await reader.finish()
+        end = SIZE // 4
+        address = bench.rng.choice((bench.rng.randrange(end), end - bench.rng.randint(1, 6)))
+        await consumer.read(address, bench.rng.choice((1, 2, 3, bench.rng.randint(4, 40))))
+        await bench.step(bench.rng.randrange(3))
 
 
 @cocotb.test()
-async def random_commands_latency_1(dut: Any) -> None:
-    await random_commands(dut, 1)
+async def random_runs_without_pauses(dut: Any) -> None:
+    await random_runs(dut, pauses=False)
 
 
 @cocotb.test()
-async def random_commands_latency_2(dut: Any) -> None:
-    await random_commands(dut, 2)
-
-
-async def throughput(dut: Any, latency: int) -> None:
-    bench = await start_bench(dut, make, f"throughput {latency}")
-    reader = Reader(bench, latency, stalls=False)
-    reader.command(3, 64)
-    await reader.finish()
-    cycles = reader.sink.cycles
-    # Taken, requested, answered, queued, sent.
-    assert cycles[0] - reader.source.cycles[0] == latency + 2
-    if reader.item == 4:
-        assert cycles == list(range(cycles[0], cycles[0] + 64))
-    else:
-        # Three words in flight: enough for the units of a wide word, one a cycle.
-        assert cycles[-1] - cycles[0] <= 63 * (reader.word_bytes // 4)
+async def random_runs_with_pauses(dut: Any) -> None:
+    await random_runs(dut, pauses=True)
 
 
 @cocotb.test()
-async def throughput_latency_1(dut: Any) -> None:
-    await throughput(dut, 1)
-
-
-@cocotb.test()
-async def throughput_latency_2(dut: Any) -> None:
-    await throughput(dut, 2)
+async def one_unit_a_cycle(dut: Any) -> None:
+    bench = await start_bench(dut, make, "throughput")
+    consumer = Consumer(bench, stalls=False, pauses=False)
+    latency = consumer.memory.latency + (consumer.word_units > 1)
+    for first in range(consumer.word_units):
+        await consumer.read(32 + first, 64)
+        begin = consumer.cycles[0]
+        assert begin - consumer.asked == latency
+        if first == 0:
+            assert consumer.cycles == list(range(begin, begin + 64))

@@ -11,7 +11,7 @@ import pytest
 
 from celosia_hw.config import AcceleratorConfig
 from celosia_hw.gateware.requantize import Requantizer, parameter_layout
-from celosia_hw.isa import ADDRESS_BITS, Opcode, encode
+from celosia_hw.isa import Opcode, encode
 from celosia_sim.rtl.block import block_parameters, start_bench
 from celosia_sim.rtl.cycles import Bench, never
 from celosia_sim.rtl.requantization import (
@@ -113,7 +113,7 @@ class Unit:
                 for _ in range(config.requantize_lanes)
             ]
             operands = [rng.choice((-128, 127, rng.randint(-128, 127))) for _ in cases]
-            address = rng.getrandbits(ADDRESS_BITS)
+            address = rng.getrandbits(config.address_bits)
             values.append(
                 {
                     "values": [accumulator for accumulator, _ in cases],

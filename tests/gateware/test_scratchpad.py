@@ -13,7 +13,6 @@ import pytest
 
 from celosia_hw.config import AcceleratorConfig
 from celosia_hw.gateware.scratchpad import PATIENCE, Scratchpad
-from celosia_hw.isa import ADDRESS_BITS
 from celosia_sim.rtl.block import block_parameters, start_bench
 from celosia_sim.rtl.cycles import Bench
 
@@ -82,7 +81,7 @@ class Model:
         self.size = config.scratch_bytes
         # Few words, so that accesses meet.
         words = self.size // self.width
-        last = (1 << ADDRESS_BITS) // self.width
+        last = (1 << config.address_bits) // self.width
         self.words = [*range(10), *range(words - 6, words), *range(last - 6, last)]
         self.content: dict[int, int] = {}
         self.offers: dict[str, Any] = {}

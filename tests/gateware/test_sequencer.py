@@ -31,17 +31,29 @@ SIZE = 1 << 16
 DONE = {"busy": 0, "done": 1, "paused": 0, "error": 0}
 
 
-def make(word_bytes: int) -> Sequencer:
-    return Sequencer(AcceleratorConfig(output_channels=word_bytes, input_channels=2, chain_rows=2))
+def make(word_bytes: int, single_port: bool) -> Sequencer:
+    return Sequencer(
+        AcceleratorConfig(
+            output_channels=word_bytes,
+            input_channels=2,
+            chain_rows=2,
+            scratch_bytes=SIZE,
+            scratch_single_port=single_port,
+        )
+    )
 
 
+@pytest.mark.parametrize("single_port", [True, False], ids=["latency-1", "latency-2"])
 @pytest.mark.parametrize("word_bytes", [4, 8, 16])
-def test_sequencer(run_block: Callable[..., None], word_bytes: int) -> None:
-    run_block(make, word_bytes=word_bytes)
+def test_sequencer(run_block: Callable[..., None], word_bytes: int, single_port: bool) -> None:
+    run_block(make, word_bytes=word_bytes, single_port=single_port)
 
 
 #: What the block does, such as ("compute", bits of the instruction).
 Event = tuple[Any, ...]
+
+#: All of an instruction but the address of its tables, which counts while they are read.
+KEPT = ~(((1 << COMPUTE["table_base"].width) - 1) << 32 * COMPUTE["table_base"].word)
 
 
 def flat(events: list[list[Event]]) -> list[Event]:
@@ -85,7 +97,7 @@ class Units:
             if name == "compute" and self.table:
                 self.events.append(("table", self.table))
                 self.table = []
-            self.events.append((name, bench.bits("instruction")))
+            self.events.append((name, bench.bits("instruction") & KEPT))
             if name != "setup":
                 self.started = bench.cycle
                 self.working = bench.rng.randint(1, 60)
@@ -112,15 +124,15 @@ class Units:
 class Unit:
     """The block, its memory, and programs in it."""
 
-    def __init__(self, bench: Bench, stall: Callable[[], Stall], *, latency: int) -> None:
+    def __init__(self, bench: Bench, stall: Callable[[], Stall]) -> None:
+        parameters = block_parameters()
         self.bench = bench
-        self.width: int = block_parameters()["word_bytes"]
+        self.width: int = parameters["word_bytes"]
+        self.latency = 1 if parameters["single_port"] else 2
         self.content = bytearray(bench.numpy.bytes(SIZE))
-        self.memory = WordMemory(bench, "read", self.content, stall(), latency=latency)
+        self.memory = WordMemory(bench, "read", self.content, stall(), latency=self.latency)
         # A profile tells when it was stored, so that its data grows while it waits.
-        self.profile = WriteMemory(
-            bench, "profile", bytearray(1 << 20), stall(), may_change=("data",)
-        )
+        self.profile = WriteMemory(bench, "profile", bytearray(SIZE), stall(), may_change=("data",))
         self.units = Units(self)
 
     def random_instruction(self, opcode: Opcode) -> bytes:
@@ -155,18 +167,18 @@ class Unit:
 
             own: list[Event] = []
             if opcode == Opcode.SETUP:
-                own.append(("setup", bits))
-                profile = get("profile_base", SETUP)
+                own.append(("setup", bits & KEPT))
+                profile = get("profile_base", SETUP) % SIZE
             elif opcode == Opcode.FILL:
-                own.append(("fill", bits))
+                own.append(("fill", bits & KEPT))
             elif opcode in (Opcode.CONV, Opcode.CHAIN, Opcode.MAX):
                 if get("second_pass"):
                     base, rows = get("table_base"), 512 if get("residual") else 256
                     own.append(("table", [self._unit(base + 4 * i) for i in range(rows)]))
-                own.append(("compute", bits))
+                own.append(("compute", bits & KEPT))
             if own:
                 own.append(("profile", profile))
-                profile = (profile + 4) % (1 << 20)
+                profile = (profile + 4) % SIZE
             events.append(own)
         return events
 
@@ -193,9 +205,10 @@ class Unit:
         return state
 
 
-async def random_programs(dut: Any, latency: int) -> None:
-    bench = await start_bench(dut, make, f"random programs {latency}")
-    unit = Unit(bench, bench.stalls, latency=latency)
+@cocotb.test()
+async def random_programs(dut: Any) -> None:
+    bench = await start_bench(dut, make, "random programs")
+    unit = Unit(bench, bench.stalls)
     for _ in range(4):
         code = unit.program(bench.rng.randint(0, 6))
         address = bench.rng.randrange(64) * INSTRUCTION_BYTES
@@ -206,20 +219,10 @@ async def random_programs(dut: Any, latency: int) -> None:
 
 
 @cocotb.test()
-async def random_programs_latency_1(dut: Any) -> None:
-    await random_programs(dut, 1)
-
-
-@cocotb.test()
-async def random_programs_latency_2(dut: Any) -> None:
-    await random_programs(dut, 2)
-
-
-@cocotb.test()
 async def breakpoints(dut: Any) -> None:
     """The same program, stopped after each instruction, then anywhere, then started over."""
     bench = await start_bench(dut, make, "breakpoints")
-    unit = Unit(bench, bench.stalls, latency=1)
+    unit = Unit(bench, bench.stalls)
     code = unit.program(5)
     events = unit.place(code, 128)
     bench.set("address", 128)
@@ -245,7 +248,7 @@ async def breakpoints(dut: Any) -> None:
 @cocotb.test()
 async def unknown_opcodes(dut: Any) -> None:
     bench = await start_bench(dut, make, "opcodes")
-    unit = Unit(bench, bench.stalls, latency=2)
+    unit = Unit(bench, bench.stalls)
     for opcode in set(range(16)) - set(Opcode):
         code = unit.program(1)
         code.insert(2, bytes([opcode | bench.rng.getrandbits(4) << 4]) + bench.rng.randbytes(63))
@@ -256,23 +259,37 @@ async def unknown_opcodes(dut: Any) -> None:
         assert state == error
 
 
-async def time_between_instructions(dut: Any, latency: int, cycles: dict[int, int]) -> None:
-    """From the cycle that stores an instruction's time to the start of the next one, by word."""
+@cocotb.test()
+async def time_between_instructions(dut: Any) -> None:
+    """From the cycle that stores an instruction's time to the start of the next one."""
     bench = await start_bench(dut, make, "time")
-    unit = Unit(bench, lambda: never, latency=latency)
+    unit = Unit(bench, lambda: never)
     code = [unit.random_instruction(Opcode.SETUP)]
     code += [unit.random_instruction(Opcode.FILL) for _ in range(3)] + [encode(Opcode.END, {})]
     events = unit.place(code, 0)
     bench.set("address", 0)
     await unit.go("start", flat(events))
-    assert unit.units.started - unit.profile.cycles[-2] == cycles[unit.width]
+    time = unit.units.started - unit.profile.cycles[-2]
+    assert time == INSTRUCTION_BYTES // unit.width + unit.latency + 1
 
 
 @cocotb.test()
-async def time_between_instructions_latency_1(dut: Any) -> None:
-    await time_between_instructions(dut, 1, {4: 20, 8: 12, 16: 8})
-
-
-@cocotb.test()
-async def time_between_instructions_latency_2(dut: Any) -> None:
-    await time_between_instructions(dut, 2, {4: 21, 8: 15, 16: 10})
+async def time_of_tables(dut: Any) -> None:
+    """One entry a cycle, but for the last ones."""
+    bench = await start_bench(dut, make, "tables")
+    unit = Unit(bench, lambda: never)
+    for residual in range(2):
+        fields = {"second_pass": 1, "residual": residual, "table_base": SIZE // 2}
+        code = [
+            unit.random_instruction(Opcode.SETUP),
+            unit.random_instruction(Opcode.FILL),
+            encode(Opcode.MAX, fields),
+            encode(Opcode.END, {}),
+        ]
+        events = unit.place(code, 0)
+        bench.set("address", 0)
+        await unit.go("start", flat(events))
+        time = unit.units.started - unit.profile.cycles[-2]
+        entries = 512 if residual else 256
+        fetch = INSTRUCTION_BYTES // unit.width + unit.latency + 1
+        assert time <= fetch + entries + 8

@@ -35,6 +35,7 @@ def test_store(
         "output_channels": rows,
         "input_channels": lanes,
         "chain_rows": 2,
+        "scratch_bytes": SIZE,
         "requantize_lanes": requantize_lanes,
     }
     run_block(make, config=config)

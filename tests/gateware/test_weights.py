@@ -24,13 +24,19 @@ def make(config: dict[str, Any]) -> WeightSelect:
     return WeightSelect(AcceleratorConfig.from_dict(config))
 
 
-@pytest.mark.parametrize(("rows", "lanes", "depth"), [(2, 2, 16), (4, 4, 24), (8, 16, 64)])
-def test_weight_select(run_block: Callable[..., None], rows: int, lanes: int, depth: int) -> None:
+@pytest.mark.parametrize(
+    ("rows", "lanes", "depth", "multipliers"),
+    [(2, 2, 16, "mac16"), (4, 4, 24, "mult18"), (4, 4, 24, "mac16"), (8, 16, 64, "mult18_pair")],
+)
+def test_weight_select(
+    run_block: Callable[..., None], rows: int, lanes: int, depth: int, multipliers: str
+) -> None:
     config = {
         "output_channels": rows,
         "input_channels": lanes,
         "chain_rows": 2,
         "weight_depth": depth,
+        "multipliers": multipliers,
     }
     run_block(make, config=config)
 
@@ -38,14 +44,19 @@ def test_weight_select(run_block: Callable[..., None], rows: int, lanes: int, de
 class WeightMemory:
     """Which row the weight memory shows; compares it whenever a tap leaves the block."""
 
-    def __init__(self, bench: Bench, sink: StreamSink, ring: Ring, depth: int) -> None:
-        self.bench, self.sink, self.ring, self.depth = bench, sink, ring, depth
+    def __init__(
+        self, bench: Bench, sink: StreamSink, ring: Ring, config: AcceleratorConfig
+    ) -> None:
+        self.bench, self.sink, self.ring = bench, sink, ring
+        self.depth = config.weight_depth
+        self.registered = config.free_running
         self.expected: list[int] = []  # words as the loop nest counts them
         self.first = 0  # the ring's count of the instruction's first word
         self.asked = 0
         self.waits = False
-        self.row: int | None = None
+        self.row: int | None = None  # on the memory's output
         self.next_row: int | None = None
+        self.read: int | None = None  # before the register behind the memory, if there is one
         self.checked = 0
         bench.agents.append(self)
 
@@ -57,10 +68,14 @@ class WeightMemory:
         if len(self.sink.values) > self.checked:
             assert self.row == self.expected[self.checked] % self.depth
             self.checked += 1
+        if self.registered and self.bench.get("advance"):
+            self.next_row = self.read
         if self.bench.get("enable"):
             word = self.expected[self.asked]
-            self.next_row = self.bench.get("row")
-            assert self.next_row == word % self.depth
+            self.read = self.bench.get("row")
+            if not self.registered:
+                self.next_row = self.read
+            assert self.read == word % self.depth
             if self.waits:
                 self.ring.check_use(word - self.first)
             self.asked += 1
@@ -78,7 +93,7 @@ class Unit:
         self.source = StreamSource(bench, "i", stall())
         self.sink = StreamSink(bench, "o", stall())
         self.ring = Ring(bench, self.depth, stall())
-        self.memory = WeightMemory(bench, self.sink, self.ring, self.depth)
+        self.memory = WeightMemory(bench, self.sink, self.ring, config)
         self.ring_words = 0  # words of the ring that instructions have used so far
 
     async def run(self, opcode: Opcode, fields: dict[str, int]) -> None:
@@ -161,5 +176,5 @@ async def one_tap_a_cycle(dut: Any) -> None:
         sent = len(unit.sink.cycles)
         await unit.run(Opcode.CONV, fields)
         taken, left = unit.source.cycles[sent:], unit.sink.cycles[sent:]
-        assert left == [cycle + 1 for cycle in taken]
+        assert left == [cycle + 1 + unit.memory.registered for cycle in taken]
         assert ring or taken == list(range(taken[0], taken[0] + len(taken)))

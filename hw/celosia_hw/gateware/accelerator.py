@@ -10,28 +10,40 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from ..config import AcceleratorConfig
 from .array import MacArray
 from .control import ControlRegisters
+from .credit_queue import CreditQueue
 from .drain import Drain
 from .fetch import Fetch
 from .interfaces import SETUP_LAYOUT, ControlSignature, ExternalSignature
 from .loader import RingLoader
 from .ram import RowRam
-from .requantize import Requantizer
+from .requantize import Requantizer, output_layout
 from .scratchpad import Scratchpad
 from .sequencer import Sequencer
 from .store import Fill, Store
 from .weights import WeightSelect
+
+#: Results of a free-running requantizer that wait to be stored.
+RESULTS_DEPTH = 16
 
 
 class Accelerator(wiring.Component):
     """Runs programs of ``celosia_hw.isa`` as docs/architecture.md defines.
 
     ``control`` is for a host or the front end of its link, ``external`` for a memory of weights
-    that do not fit on chip (tie ``units.valid`` low without one).
+    that do not fit on chip (tie ``units.valid`` low without one). ``busy`` and ``failed`` show the
+    state of a run as STATUS does.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
-        super().__init__({"control": In(ControlSignature()), "external": Out(ExternalSignature())})
+        super().__init__(
+            {
+                "control": In(ControlSignature()),
+                "external": Out(ExternalSignature()),
+                "busy": Out(1),
+                "failed": Out(1),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -51,19 +63,22 @@ class Accelerator(wiring.Component):
         core.submodules.store = store = Store(config)
         core.submodules.fill = fill = Fill(config)
         core.submodules.weight_ram = weight_ram = RowRam(
-            depth=config.weight_depth, chunks=config.weight_chunks
+            depth=config.weight_depth,
+            chunks=config.weight_chunks,
+            output_register=config.free_running,
         )
         core.submodules.parameter_ram = parameter_ram = RowRam(
             depth=config.parameter_depth, chunks=chunks
         )
-        core.submodules.weight_loader = weight_loader = RingLoader(
+        # They are stopped, not reset: the external memory may owe units.
+        m.submodules.weight_loader = weight_loader = RingLoader(
             config,
             depth=config.weight_depth,
             chunks=config.weight_chunks,
             free_limit=1,
             external=True,
         )
-        core.submodules.parameter_loader = parameter_loader = RingLoader(
+        m.submodules.parameter_loader = parameter_loader = RingLoader(
             config,
             depth=config.parameter_depth,
             chunks=chunks,
@@ -77,10 +92,14 @@ class Accelerator(wiring.Component):
         m.d.comb += [
             control.state.eq(sequencer.state),
             control.cycles.eq(sequencer.cycles),
+            self.busy.eq(sequencer.state.busy),
+            self.failed.eq(control.failed),
             sequencer.start.eq(control.start),
             sequencer.resume.eq(control.resume),
             sequencer.address.eq(control.address),
             sequencer.breakpoint.eq(control.breakpoint),
+            weight_loader.stop.eq(control.reset),
+            parameter_loader.stop.eq(control.reset),
             weight_loader.host_row.eq(control.row),
             weight_loader.host_set.eq(control.row_set),
             parameter_loader.host_row.eq(control.row),
@@ -141,9 +160,9 @@ class Accelerator(wiring.Component):
             requantizer.table_data.eq(sequencer.table_data),
             fill.start.eq(sequencer.fill),
             store.flush.eq(sequencer.flush),
-            sequencer.working.eq(drain.busy | requantizer.busy | fill.busy),
-            sequencer.storing.eq(store.busy),
         ]
+        if config.free_running:
+            m.d.comb += weight_ram.advance.eq(weights.advance)
         for unit in (fetch, weights, drain):
             m.d.comb += [unit.instruction.eq(instruction), unit.start.eq(sequencer.compute)]
         for unit in (requantizer, fill):
@@ -154,5 +173,24 @@ class Accelerator(wiring.Component):
         connect(m, weights.o, array.i)
         connect(m, array.o, drain.i)
         connect(m, drain.o, requantizer.i)
-        connect(m, requantizer.o, store.i)
+        if config.free_running:
+            # So that a store that waits stops the requantizer a cycle later, not in this one.
+            core.submodules.results = results = CreditQueue(
+                output_layout(config), depth=RESULTS_DEPTH, registered=True
+            )
+            m.d.comb += [
+                requantizer.o.ready.eq(results.room),
+                results.push.eq(requantizer.o.valid & results.room),
+                results.admit.eq(results.push),
+                results.i.eq(requantizer.o.payload),
+            ]
+            waiting = ~results.empty
+            connect(m, results.o, store.i)
+        else:
+            waiting = Const(0, 1)
+            connect(m, requantizer.o, store.i)
+        m.d.comb += [
+            sequencer.working.eq(drain.busy | requantizer.busy | waiting | fill.busy),
+            sequencer.storing.eq(store.busy),
+        ]
         return m

@@ -3,29 +3,35 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import AcceleratorConfig
 from ..isa import Opcode
+from .credit_queue import CreditQueue
 from .interfaces import TAP_LAYOUT
+from .products import Products
+
+#: Results that a free-running array has room for.
+QUEUE_DEPTH = 16
 
 
 class MacArray(wiring.Component):
     """Multiplies each tap's activations with its weights and accumulates, as the opcode says.
 
     A tap (``i``, with its weight word on ``weights`` in the same cycle) is taken in each cycle
-    in which ``i.ready`` is high, which is only withheld while a result waits for ``o.ready``. ``o``
+    in which ``i.ready`` is high. It is only withheld while a result waits for ``o.ready``; if the
+    configuration is ``free_running``, while ``QUEUE_DEPTH`` results are waited for or wait. ``o``
     carries ``group_bytes`` signed accumulators, of which CONV fills ``output_channels``, CHAIN
     and MAX ``input_channels``. ``busy``: a tap or a result is inside. Latency from the last tap of
-    a position to its result: 3 cycles plus 1 for each two levels of the adder tree, or one that is
-    left over (CONV), 3 (CHAIN), 2 (MAX).
+    a position to its result: that of the products, plus 1 (CHAIN, MAX), plus 1 more for each two
+    levels of the adder tree, or one that is left over (CONV), plus 1 for the queue.
 
     CHAIN is the transposed form of a finite impulse response filter (Crochiere and Rabiner,
     "Multirate Digital Signal Processing", 1983, section 3.1): the activations are broadcast and
     partial sums move from row to row, so that depthwise layers use ``chain_rows`` rows at the
-    input bandwidth of a matrix product.
+    input bandwidth of a matrix product. All three ways end in the same accumulators.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -47,106 +53,121 @@ class MacArray(wiring.Component):
         config = self.config
         rows, lanes = config.output_channels, config.input_channels
         is_conv = self.opcode == Opcode.CONV
-        is_chain = self.opcode == Opcode.CHAIN
         is_max = self.opcode == Opcode.MAX
 
         go = Signal()
-        m.d.comb += [go.eq(~self.o.valid | self.o.ready), self.i.ready.eq(go)]
+        result = Signal()
+        results = Signal(self.result_layout)
+        taken = self.i.valid & self.i.ready
+        if config.free_running:
+            m.submodules.queue = queue = CreditQueue(self.result_layout, depth=QUEUE_DEPTH)
+            m.d.comb += [
+                go.eq(1),
+                self.i.ready.eq(queue.room),
+                queue.admit.eq(taken & self.i.p.tag.last & self.i.p.tag.emit),
+                queue.push.eq(result),
+                queue.i.eq(results),
+            ]
+            connect(m, queue.o, flipped(self.o))
+            waiting = ~queue.empty
+        else:
+            m.d.comb += [
+                go.eq(~result | self.o.ready),
+                self.i.ready.eq(go),
+                self.o.valid.eq(result),
+                self.o.payload.eq(results),
+            ]
+            waiting = result
 
         def registered(value: Value, name: str) -> Signal:
             """``value`` one step later; all steps are taken together."""
-            register = Signal(value.shape(), name=name)
+            register = Signal(value.shape(), name=name, reset_less=True)
             with m.If(go):
                 m.d.sync += register.eq(value)
             return register
 
-        class Step:
-            """Validity and flags of the tap that a pipeline stage holds."""
-
-            def __init__(self, valid: Value, tag: Value) -> None:
-                self.valid = valid
-                self.tag = data.View(TAP_LAYOUT, tag)
-
-            def next(self, name: str) -> Step:
-                valid = registered(self.valid, f"{name}_valid")
-                return Step(valid, registered(self.tag.as_value(), f"{name}_tag"))
-
-        steps = [Step(self.i.valid, self.i.p.tag.as_value())]
-        for name in ("operands", "products"):
-            steps.append(steps[-1].next(name))
-
-        # Operands, then products: two registers, which a multiplier block has inside.
-        x = [
-            registered(self.i.p.data[8 * lane : 8 * lane + 8].as_signed(), f"x{lane}")
-            for lane in range(lanes)
+        m.submodules.products = products = Products(config)
+        m.d.comb += [
+            products.enable.eq(go),
+            products.x.as_value().eq(self.i.p.data),
+            products.weights.as_value().eq(self.weights),
         ]
-        products: list[list[Signal]] = []
-        for row in range(rows):
-            products.append([])
-            for lane in range(lanes):
-                byte = 8 * (row * lanes + lane)
-                weight = registered(self.weights[byte : byte + 8].as_signed(), f"w{row}_{lane}")
-                products[row].append(registered(weight * x[lane], f"product{row}_{lane}"))
+        # The last chain row takes the activations themselves to MAX.
+        bottom = (config.chain_rows - 1) * lanes
+        with m.If(is_max):
+            m.d.comb += [products.weights[bottom + lane].eq(1) for lane in range(lanes)]
 
-        # CONV: add up the lanes, a register behind every second level, then over the taps.
-        sums = products
-        level = 0
+        # CONV: add up the lanes, a register behind every second level.
+        sums: list[list[Value]] = [
+            [products.products[row * lanes + lane] for lane in range(lanes)] for row in range(rows)
+        ]
+        level = levels = 0
         while len(sums[0]) > 1:
             level += 1
-            sums = [[a + b for a, b in zip(s[::2], s[1::2], strict=True)] for s in sums]
-            if level % 2 == 0 or len(sums[0]) == 1:
-                sums = [
-                    [registered(v, f"sum{level}_{r}_{i}") for i, v in enumerate(s)]
-                    for r, s in enumerate(sums)
-                ]
-                steps.append(steps[-1].next(f"sums{level}"))
-        conv_step = steps[-1]
-        conv_acc = [Signal(signed(config.accumulator_bits), name=f"acc{r}") for r in range(rows)]
-        with m.If(go & conv_step.valid):
-            for acc, (total,) in zip(conv_acc, sums, strict=True):
-                m.d.sync += acc.eq(Mux(conv_step.tag.first, 0, acc) + total)
+            last = level % 2 == 0 or len(sums[0]) == 2
+            levels += last
+            for row, terms in enumerate(sums):
+                pairs = [a + b for a, b in zip(terms[::2], terms[1::2], strict=True)]
+                for index, value in enumerate(pairs):
+                    name = f"sum{level}_{row}_{index}"
+                    if last:
+                        pairs[index] = registered(value, name)
+                    else:
+                        # Kept: Yosys would merge the adders into carry-save adders, twice as large.
+                        total = Signal(value.shape(), name=name, attrs={"keep": 1})
+                        m.d.comb += total.eq(value)
+                        pairs[index] = total
+                sums[row] = pairs
 
-        # CHAIN: partial sums move from row to row at the first tap of each position.
-        chain_step = steps[2]
-        chain = [
-            [Signal(signed(config.chain_bits), name=f"chain{r}_{i}") for i in range(lanes)]
-            for r in range(config.chain_rows)
-        ]
-        with m.If(go & chain_step.valid & is_chain):
-            for row in range(config.chain_rows):
-                for lane in range(lanes):
-                    before = chain[row - 1][lane] if row else 0
-                    start = Mux(chain_step.tag.line_start, 0, before)
-                    base = Mux(chain_step.tag.first, start, chain[row][lane])
-                    m.d.sync += chain[row][lane].eq(base + products[row][lane])
+        # Validity and flags of the taps that the stages hold, and of those to be accumulated.
+        valid: list[Value] = [taken]
+        tags = [self.i.p.tag]
+        for stage in range(1, products.latency + levels + 1):
+            step = Signal(name=f"stage{stage}_valid")
+            with m.If(go):
+                m.d.sync += step.eq(valid[-1])
+            valid.append(step)
+            tags.append(data.View(TAP_LAYOUT, registered(tags[-1].as_value(), f"stage{stage}_tag")))
+        now = Mux(is_conv, valid[-1], valid[products.latency])
+        tag = data.View(
+            TAP_LAYOUT, Mux(is_conv, tags[-1].as_value(), tags[products.latency].as_value())
+        )
 
-        # MAX: of the operands themselves.
-        max_step = steps[1]
-        maximum = [Signal(signed(8), name=f"max{lane}") for lane in range(lanes)]
-        with m.If(go & max_step.valid & is_max):
-            for lane in range(lanes):
-                with m.If(max_step.tag.first | (x[lane] > maximum[lane])):
-                    m.d.sync += maximum[lane].eq(x[lane])
+        # CHAIN: partial sums move from row to row at the first tap of each position. The last row
+        # serves CONV and MAX as well.
+        before: list[Value] = [Const(0)] * lanes
+        for row in range(config.chain_rows):
+            last = row == config.chain_rows - 1
+            accumulators: list[Value] = []
+            for index in range(config.group_bytes if last else lanes):
+                wide = last and index < rows
+                bits = config.accumulator_bits if wide else config.chain_bits
+                acc = Signal(signed(bits), name=f"acc{row}_{index}", reset_less=True)
+                addend = Signal(signed(bits), name=f"addend{row}_{index}")
+                moves = tag.first if row else Const(0)
+                loads = tag.first & tag.line_start if row else tag.first
+                takes = now
+                if index < lanes:
+                    m.d.comb += addend.eq(products.products[row * lanes + index])
+                if last:
+                    if index < rows:
+                        with m.If(is_conv):
+                            m.d.comb += addend.eq(sums[index][0])
+                    moves = moves & ~is_conv
+                    loads = tag.first & (tag.line_start | is_conv) | is_max
+                    if index < lanes:
+                        larger = addend[:8].as_signed() > acc[:8].as_signed()
+                        takes = now & (~is_max | tag.first | larger)
+                base = Mux(moves, before[index], acc) if index < lanes else acc
+                # A load behind the adder costs no cell: a cell's carry has an input to spare.
+                with m.If(go & takes):
+                    m.d.sync += acc.eq(Mux(loads, addend, base + addend))
+                accumulators.append(acc)
+            before = accumulators
 
         # A result is there one step after its last tap was added.
-        def finished(step: Step, mode: Value) -> Value:
-            return step.valid & step.tag.last & step.tag.emit & mode
-
-        done = [
-            registered(finished(conv_step, is_conv), "conv_done"),
-            registered(finished(chain_step, is_chain), "chain_done"),
-            registered(finished(max_step, is_max), "max_done"),
-        ]
-        m.d.comb += self.o.valid.eq(Cat(*done).any())
-        for index in range(config.group_bytes):
-            value = self.o.p[index]
-            if index < rows:
-                with m.If(is_conv):
-                    m.d.comb += value.eq(conv_acc[index])
-            if index < lanes:
-                with m.If(is_chain):
-                    m.d.comb += value.eq(chain[-1][index])
-                with m.If(is_max):
-                    m.d.comb += value.eq(maximum[index])
-        m.d.comb += self.busy.eq(Cat(self.o.valid, *(step.valid for step in steps[1:])).any())
+        with m.If(go):
+            m.d.sync += result.eq(now & tag.last & tag.emit)
+        m.d.comb += [results[index].eq(acc) for index, acc in enumerate(before)]
+        m.d.comb += self.busy.eq(waiting | Cat(*valid[1:]).any())
         return m

@@ -19,7 +19,8 @@ class ControlRegisters(wiring.Component):
     An access takes one cycle, a read of the scratchpad a few more. ``reset`` is high for a cycle to
     stop a run: on request, or when the watchdog finds that it takes too long (the state
     at that moment stays readable). Memory accesses while a run is busy are refused: they
-    change nothing, read as zero, and leave Error.ACCESS in STATUS.
+    change nothing, read as zero, and leave Error.ACCESS in STATUS. ``failed`` is high while STATUS
+    shows an error.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -40,6 +41,7 @@ class ControlRegisters(wiring.Component):
                 "parameters": Out(stream.Signature(32)),
                 "row_set": Out(1),
                 "row": Out(16),
+                "failed": Out(1),
             }
         )
 
@@ -64,6 +66,7 @@ class ControlRegisters(wiring.Component):
             status[2].eq(self.state.paused),
             status[4:8].eq(Mux(self.state.error != 0, self.state.error, error)),
             status[16:32].eq(Mux(stopped, stopped_at, self.state.index)),
+            self.failed.eq(status[4:8] != 0),
             self.write.p.urgent.eq(1),
             self.write.p.word.eq(address[shift:]),
             self.write.p.data.eq(port.write_data.replicate(units)),

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A delay line in a memory block."""
+"""A delay line in a memory."""
 
 from __future__ import annotations
 
 from amaranth.hdl import Module, ShapeLike, Signal
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+
+from ..primitives.small_ram import SmallRam
 
 
 class Delay(wiring.Component):
     """``o`` is ``i`` of some enabled cycles before: ``long`` if ``select`` is high, else ``short``.
 
-    Costs a memory block instead of a register for each bit and cycle. ``select`` may only
+    Costs a small memory instead of a register for each bit and cycle. ``select`` may only
     change while nothing of value is inside.
     """
 
@@ -26,23 +27,27 @@ class Delay(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         depth = 1 << (self.long - 1).bit_length()
-        m.submodules.memory = memory = Memory(shape=self.shape, depth=depth, init=[])
-        write = memory.write_port()
-        read = memory.read_port()
+        enable = self.enable
         position = Signal(range(depth))
         # The read of a value happens so that it is on ``o`` after exactly that many cycles.
         distance = Signal(range(depth))
+        source = Signal(range(depth))
         m.d.comb += [
             distance.eq(self.short - 1),
-            write.en.eq(self.enable),
-            write.addr.eq(position),
-            write.data.eq(self.i),
-            read.en.eq(self.enable),
-            read.addr.eq(position - distance),
-            self.o.eq(read.data),
+            source.eq(position - distance),
         ]
         with m.If(self.select):
             m.d.comb += distance.eq(self.long - 1)
-        with m.If(self.enable):
+        with m.If(enable):
             m.d.sync += position.eq(position + 1)
+
+        m.submodules.ram = ram = SmallRam(depth=depth, shape=self.shape)
+        m.d.comb += [
+            ram.write_enable.eq(enable),
+            ram.write_address.eq(position),
+            ram.write_data.eq(self.i),
+            ram.read_enable.eq(enable),
+            ram.read_address.eq(source),
+            self.o.eq(ram.read_data),
+        ]
         return m

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, Value, ValueLike, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
-from ..isa import ADDRESS_BITS, Opcode
+from ..isa import Opcode
 from .interfaces import COMPUTE_LAYOUT, ReadSignature
 from .loop_nest import LoopNest
 
@@ -20,7 +20,7 @@ def beat_layout(config: AcceleratorConfig) -> data.StructLayout:
         {
             "values": data.ArrayLayout(signed(config.accumulator_bits), lanes),
             "residual": data.ArrayLayout(8, lanes),
-            "address": ADDRESS_BITS,
+            "address": config.address_bits,
             "count": range(lanes + 1),
         }
     )
@@ -62,22 +62,24 @@ class Drain(wiring.Component):
         instruction = self.instruction
         lanes = config.requantize_lanes
         depth = config.parameter_depth
-        is_conv = instruction.opcode == Opcode.CONV
+        # The instruction stands long before the first result.
+        is_conv = Signal(reset_less=True)
+        m.d.sync += is_conv.eq(instruction.opcode == Opcode.CONV)
         whole = Mux(is_conv, config.output_channels, config.input_channels)
 
         # Where the next emission goes.
         load = Signal()
-        m.submodules.loops = loops = LoopNest([12, 12, 12])
+        m.submodules.loops = loops = LoopNest([12, 12, 12], address_bits=config.address_bits)
         m.d.comb += [
             loops.start.eq(self.start),
             loops.base.eq(instruction.out_base),
             loops.advance.eq(load),
             loops.count0.eq(instruction.positions - instruction.skip),
-            loops.stride0.eq(instruction.out_position),
+            loops.step0.eq(instruction.out_position),
             loops.count1.eq(instruction.lines),
-            loops.stride1.eq(instruction.out_line),
+            loops.step1.eq(instruction.out_line),
             loops.count2.eq(instruction.groups),
-            loops.stride2.eq(instruction.out_group),
+            loops.step2.eq(instruction.out_group),
         ]
         group_end = loops.last[:2].all()
         final = loops.last.all()
@@ -85,9 +87,9 @@ class Drain(wiring.Component):
         # The residual word of the next emission.
         wanted = Signal()
         arrived = Signal()
-        next_residual = Signal(8 * config.word_bytes)
+        next_residual = Signal(8 * config.word_bytes, reset_less=True)
         shift = config.word_bytes.bit_length() - 1
-        residual_address = Signal(ADDRESS_BITS)
+        residual_address = Signal(config.address_bits)
         m.d.comb += [
             residual_address.eq(loops.address + instruction.residual_delta),
             self.residual.request.payload.eq(residual_address[shift:]),
@@ -101,16 +103,16 @@ class Drain(wiring.Component):
             m.d.sync += [arrived.eq(0), wanted.eq(~final)]
 
         # The emission at hand.
-        values = Signal(self.result_layout)
-        residual = Signal(8 * config.word_bytes)
+        values = Signal(self.result_layout, reset_less=True)
+        residual = Signal(8 * config.word_bytes, reset_less=True)
         full = Signal()
-        left = Signal(range(config.group_bytes + 1))  # values to be sent
-        beat = Signal(range(self.free_limit + 1))
-        address = Signal(ADDRESS_BITS)
-        base_row = Signal(range(depth))
-        row = Signal(range(depth))
-        ends_group = Signal()
-        ends_all = Signal()
+        left = Signal(range(config.group_bytes + 1), reset_less=True)  # values to be sent
+        beat = Signal(range(self.free_limit + 1), reset_less=True)
+        address = Signal(config.address_bits, reset_less=True)
+        base_row = Signal(range(depth), reset_less=True)
+        row = Signal(range(depth), reset_less=True)
+        ends_group = Signal(reset_less=True)
+        ends_all = Signal(reset_less=True)
         # Alternate cycles belong to second passes.
         second = Signal()
         with m.If(self.o.ready):
@@ -118,12 +120,14 @@ class Drain(wiring.Component):
 
         rows = whole // lanes
         last_beat = left <= lanes
-        # The rows that this beat needs, less one. The last one of a group frees all rows of the
-        # group, so that those of a short group, which nobody reads, must be there as well.
-        needed = Signal(range(self.free_limit + 1))
-        with m.If(~instruction.parameters_uniform):
-            m.d.comb += needed.eq(Mux(last_beat & ends_group, rows - 1, beat))
-        waits = instruction.parameters_ring & (self.level <= needed)
+        # A group begins when all of its rows are there, also those that a short group does not
+        # use, as its end frees them all. ``level`` shows one cycle later what has been freed.
+        there = Signal()
+        needed = Mux(instruction.parameters_uniform, 1, rows)
+        m.d.sync += there.eq(self.level >= needed)
+        with m.If(self.start | (self.freed != 0)):
+            m.d.sync += there.eq(0)
+        waits = instruction.parameters_ring & ~there
         sends = Signal()
         m.d.comb += [
             self.o.valid.eq(full & ~waits & ~second),
@@ -141,8 +145,10 @@ class Drain(wiring.Component):
                 self.o.p.residual[lane].eq(residual[8 * lane : 8 * lane + 8]),
             ]
 
-        def advanced(value: Signal, by: object) -> object:
+        def advanced(value: Signal, by: ValueLike) -> Value:
             total = value + by
+            if depth & (depth - 1) == 0:
+                return total[: len(value)]
             return Mux(total >= depth, total - depth, total)
 
         with m.If(sends):
@@ -156,7 +162,7 @@ class Drain(wiring.Component):
             for index in range(config.group_bytes - lanes):
                 m.d.sync += values[index].eq(values[index + lanes])
             with m.If(~instruction.parameters_uniform):
-                m.d.sync += row.eq(Mux(row == depth - 1, 0, row + 1))
+                m.d.sync += row.eq(advanced(row, 1))
             with m.If(~last_beat):
                 m.d.sync += full.eq(1)
             with m.Else():
@@ -169,10 +175,13 @@ class Drain(wiring.Component):
                     m.d.sync += [base_row.eq(advanced(base_row, rows))]
                     m.d.sync += [row.eq(advanced(base_row, rows))]
                     m.d.comb += self.freed.eq(Mux(instruction.parameters_ring, rows, 0))
+        # Emissions that fill words begin with them.
+        fills = {config.output_channels, config.input_channels} == {config.word_bytes}
+        offset = 0 if fills else residual_address[:shift] << 3
         with m.If(load):
             m.d.sync += [
                 values.eq(self.i.p),
-                residual.eq(next_residual >> (residual_address[:shift] << 3)),
+                residual.eq(next_residual >> offset),
                 full.eq(1),
                 left.eq(Mux(loops.last[2], instruction.tail + 1, whole)),
                 beat.eq(0),

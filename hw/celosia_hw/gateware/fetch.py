@@ -5,30 +5,23 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import AcceleratorConfig
-from ..isa import Opcode
+from ..isa import INPUT_LOOPS, Opcode
+from .credit_queue import CreditQueue
 from .interfaces import COMPUTE_LAYOUT, TAP_LAYOUT, fetch_signature
 from .loop_nest import LoopNest
-from .queue import Queue
 
-#: Loops from the innermost on: count field, stride field.
-LOOPS = (
-    ("taps_c", "in_c"),
-    ("taps_kx", "in_kx"),
-    ("taps_ky", "in_ky"),
-    ("positions", "in_position"),
-    ("lines", "in_line"),
-    ("groups", "in_group"),
-)
+#: Taps that are on their way from the scratchpad or wait: more than the cycles of the way.
+TAPS = 8
 
 
 class Fetch(wiring.Component):
     """Runs an instruction's six loops from ``start`` on, one tap a cycle at most.
 
     Sends each tap's activations (``input_channels`` bytes) with what the array must know of it;
-    ``busy`` is high until the last tap has been sent. Three cycles (single-port scratchpad) or four
+    ``busy`` is high until the last tap has been sent. Four cycles (single-port scratchpad) or five
     from a request to its tap.
     """
 
@@ -48,39 +41,33 @@ class Fetch(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         instruction = self.instruction
-        depth = 4 if self.config.scratch_single_port else 5
-        m.submodules.taps = taps = Queue(self.tap_layout, depth=depth)
+        m.submodules.taps = taps = CreditQueue(self.tap_layout, depth=TAPS, registered=True)
 
         running = Signal()
-        room = Signal(range(depth + 1), init=depth)
         request = self.memory.request
         granted = Signal()
-        popped = Signal()
         m.d.comb += [
-            request.valid.eq(running & (room != 0)),
+            request.valid.eq(running & taps.room),
             granted.eq(request.valid & request.ready),
-            popped.eq(self.o.valid & self.o.ready),
-            self.busy.eq(running | (room != depth)),
-            taps.i.payload.tag.eq(self.memory.tag),
-            taps.i.payload.data.eq(self.memory.data),
-            taps.i.valid.eq(self.memory.valid),
-            self.o.payload.eq(taps.o.payload),
-            self.o.valid.eq(taps.o.valid),
-            taps.o.ready.eq(self.o.ready),
+            self.busy.eq(running | ~taps.empty),
+            taps.admit.eq(granted),
+            taps.push.eq(self.memory.valid),
+            taps.i.tag.eq(self.memory.tag),
+            taps.i.data.eq(self.memory.data),
         ]
-        m.d.sync += room.eq(room + popped - granted)
+        connect(m, taps.o, flipped(self.o))
 
-        widths = [len(instruction[count]) for count, _ in LOOPS]
-        m.submodules.loops = loops = LoopNest(widths)
+        widths = [len(instruction[count]) for count, _ in INPUT_LOOPS]
+        m.submodules.loops = loops = LoopNest(widths, address_bits=self.config.address_bits)
         m.d.comb += [
             loops.start.eq(self.start),
             loops.base.eq(instruction.in_base),
             loops.advance.eq(granted),
         ]
-        for index, (count, stride) in enumerate(LOOPS):
+        for index, (count, stride) in enumerate(INPUT_LOOPS):
             m.d.comb += [
                 getattr(loops, f"count{index}").eq(instruction[count]),
-                getattr(loops, f"stride{index}").eq(instruction[stride]),
+                getattr(loops, f"step{index}").eq(instruction[stride]),
             ]
         with m.If(granted & loops.last.all()):
             m.d.sync += running.eq(0)

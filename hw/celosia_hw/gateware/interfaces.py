@@ -8,7 +8,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
-from ..isa import ADDRESS_BITS, COMPUTE, INSTRUCTION_WORDS, SETUP, SIGNED, Field
+from ..isa import COMPUTE, INSTRUCTION_WORDS, SETUP, SIGNED, Field
 
 
 def _layout(fields: dict[str, Field]) -> data.FlexibleLayout:
@@ -29,7 +29,15 @@ SETUP_LAYOUT = _layout(SETUP)
 
 def word_address_bits(config: AcceleratorConfig) -> int:
     """Bits of a scratchpad word's address."""
-    return ADDRESS_BITS - (config.word_bytes.bit_length() - 1)
+    return config.address_bits - (config.word_bytes.bit_length() - 1)
+
+
+def read_latency(config: AcceleratorConfig) -> int:
+    """Cycles from a scratchpad's read of a word to its data.
+
+    Block RAM has a slow output; a register behind it is part of the block.
+    """
+    return 1 if config.scratch_single_port else 2
 
 
 #: What the array must know of a tap, as it travels with the tap's activations.
@@ -78,7 +86,7 @@ def write_layout(config: AcceleratorConfig) -> data.StructLayout:
 def fetch_signature(config: AcceleratorConfig) -> wiring.Signature:
     """A read of ``input_channels`` bytes from any byte address, seen from the reader; the tag
     comes back with the data."""
-    request = data.StructLayout({"address": ADDRESS_BITS, "tag": TAP_LAYOUT})
+    request = data.StructLayout({"address": config.address_bits, "tag": TAP_LAYOUT})
     return wiring.Signature(
         {
             "request": Out(stream.Signature(request)),

@@ -3,14 +3,20 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import AcceleratorConfig
-from ..isa import ADDRESS_BITS, Source
+from ..isa import Source
+from .counter import at_limit, count_up
 from .interfaces import ExternalSignature, RamWriteSignature, ReadSignature
-from .readers import COUNT_BITS, UnitReader
+from .readers import UnitReader, unit_address_bits
+
+#: Bits of the address of a unit outside, and of the number of a segment's units. Within the
+#: scratchpad its size is the limit.
+EXTERNAL_ADDRESS_BITS = 30
+EXTERNAL_UNIT_BITS = 24
 
 
 class RingLoader(wiring.Component):
@@ -20,7 +26,12 @@ class RingLoader(wiring.Component):
     number of complete rows that are not freed, ``freed`` frees that many now. Loading stops when
     all rows are in use, and for good at the end of the list. ``host`` writes one unit at
     (``host_row``, chunk counted up from 0 at ``host_set``) while nothing is being loaded.
-    Throughput: one unit a cycle.
+
+    ``stop`` ends whatever is being done, without a promise about ``level`` until the next
+    ``start``. Units of the external memory that are still to come then are taken and forgotten,
+    before the next list is read.
+
+    Throughput: one unit a cycle; less from the scratchpad into the last rows that are free.
     """
 
     def __init__(
@@ -29,10 +40,12 @@ class RingLoader(wiring.Component):
         self.config = config
         self.depth = depth
         self.chunks = chunks
+        self.free_limit = free_limit
         self.external_port = external
         members = {
             "start": In(1),
-            "list": In(ADDRESS_BITS),
+            "stop": In(1),
+            "list": In(config.address_bits),
             "source": In(Source, init=Source.RESIDENT),
             "idle": Out(1),
             "level": Out(range(depth + 1)),
@@ -49,119 +62,188 @@ class RingLoader(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.reader = reader = UnitReader(self.config)
-        connect(m, flipped(self.read), reader.read)
+        word_units = self.config.word_bytes // 4
+        scratch_bits = unit_address_bits(self.config)
+        walk = Module()  # all that a stop resets
+        m.submodules.walk = ResetInserter(self.stop)(walk)
+        walk.submodules.reader = reader = UnitReader(self.config)
+        connect(walk, reader.read, flipped(self.read))
 
-        segment = Signal(data.StructLayout({"address": 32, "units": 32}))
-        list_address = Signal(ADDRESS_BITS)
-        source = Signal(Source)
-        left = Signal(COUNT_BITS)
-        row = Signal(range(self.depth))
-        chunk = Signal(range(max(self.chunks, 2)))
-        row_done = Signal()
-        space = Signal()
+        begin = Signal()
+        listing = Signal()  # asks for a unit of the list
+        taking = Signal()  # waits for it
+        second = Signal()  # of the two units of an entry
+        checking = Signal()  # the entry is complete
+        loading = Signal()
+        done = Signal()
+        use_external = Signal(reset_less=True) if self.external_port else Const(0, 1)
+        owed = Signal()  # units that the external memory was asked for are still to come
 
-        units = stream.Interface(stream.Signature(32))
-        write = Signal()
+        # The address of a unit of the list, and of the segment.
+        list_address = Signal(scratch_bits, reset_less=True)
+        address = Signal(
+            EXTERNAL_ADDRESS_BITS if self.external_port else scratch_bits, reset_less=True
+        )
+        word = address[(word_units - 1).bit_length() : scratch_bits]
+        take_address = Signal()
         m.d.comb += [
-            space.eq(self.level != self.depth),
-            self.ram.row.eq(row),
-            self.ram.chunk.eq(chunk),
-            self.ram.enable.eq(write),
-            row_done.eq(write & (chunk == self.chunks - 1)),
+            take_address.eq(taking & reader.valid & ~second),
+            reader.address.eq(Mux(listing, list_address, address)),
         ]
-        with m.If(write):
-            m.d.sync += chunk.eq(Mux(chunk == self.chunks - 1, 0, chunk + 1))
-            with m.If(row_done):
-                m.d.sync += row.eq(Mux(row == self.depth - 1, 0, row + 1))
+        with m.If(listing & reader.granted):
+            m.d.sync += list_address.eq(count_up(list_address, begin))
+        with m.If(begin):
+            m.d.sync += list_address.eq(self.list[2:])
+            if self.external_port:
+                m.d.sync += use_external.eq(self.source == Source.EXTERNAL)
+        with m.If(loading & reader.granted):
+            # The first word may be one that is not used from its begin on.
+            m.d.sync += [address[: word_units.bit_length() - 1].eq(0)]
+            m.d.sync += word.eq(count_up(word, take_address))
+        with m.If(take_address):
+            m.d.sync += address.eq(reader.unit[2:])
 
-        if self.external_port:
-            use_external = source == Source.EXTERNAL
+        # The number of units, inverted: counts up, when words of one unit are requested, else when
+        # units arrive.
+        units = Signal(EXTERNAL_UNIT_BITS if self.external_port else scratch_bits, reset_less=True)
+        take_units = Signal()
+        counted = Signal()
+        m.d.comb += [
+            take_units.eq(taking & reader.valid & second),
+            done.eq(at_limit(units, take_units)),
+        ]
+        with m.If(counted):
+            m.d.sync += units.eq(count_up(units, take_units))
+        with m.If(take_units):
+            m.d.sync += units.eq(~reader.unit)
+
+        # A word that is asked for must find room when it arrives, and be needed. Near the end of
+        # either this must not depend on what is on its way.
+        full, careful = self._limits()
+        from_scratch = Signal()
+        from_host = Signal()
+        if word_units == 1:
             m.d.comb += [
-                self.external.request.p.address.eq(segment.address),
-                self.external.request.p.units.eq(segment.units),
+                from_scratch.eq(reader.valid & ~taking),
+                counted.eq(loading & reader.granted),
             ]
         else:
-            use_external = 0
-        m.d.comb += self.ram.data.eq(units.payload)
+            careful |= units[reader.ahead.bit_length() :].all()
+            m.d.comb += [
+                from_scratch.eq(reader.valid & loading & ~done & ~full),
+                counted.eq(from_scratch),
+            ]
+        written = Signal()
+        m.d.comb += [
+            reader.ask.eq(
+                Mux(
+                    listing,
+                    reader.idle & ~owed,
+                    loading & ~use_external & ~done & ~full & (reader.idle | ~careful),
+                )
+            ),
+            reader.drop.eq(listing | checking),
+            reader.take.eq(taking | from_scratch),
+            written.eq(from_scratch),
+            from_host.eq(self.host.valid & self.host.ready),
+            self.host.ready.eq(self.idle),
+            self.ram.enable.eq(written | from_host),
+            self.ram.data.eq(Mux(self.idle, self.host.payload, reader.unit)),
+        ]
+        if self.external_port:
+            external = self.external
+            received = external.units.valid & external.units.ready
+            m.d.comb += [
+                external.request.valid.eq(checking & use_external & ~done),
+                external.request.p.address.eq(Cat(Const(0, 2), address)),
+                external.request.p.units.eq(~units),
+                external.units.ready.eq(owed & ~(loading & full)),
+            ]
+            with m.If(owed):
+                m.d.comb += [counted.eq(received), written.eq(received & loading)]
+            with m.If(external.request.valid & external.request.ready):
+                m.d.sync += owed.eq(1)
+            with m.Elif(done):
+                m.d.sync += owed.eq(0)
+            with m.If(~self.idle & use_external):
+                m.d.comb += self.ram.data.eq(external.units.payload)
 
-        with m.FSM() as fsm:
-            m.d.comb += self.idle.eq(fsm.ongoing("IDLE"))
-            with m.State("IDLE"):
-                m.d.comb += [
-                    self.host.ready.eq(1),
-                    write.eq(self.host.valid),
-                    self.ram.data.eq(self.host.payload),
-                ]
-                with m.If(self.host_set):
-                    m.d.sync += [row.eq(self.host_row), chunk.eq(0)]
-                with m.If(self.start & (self.source != Source.RESIDENT)):
-                    m.d.sync += [row.eq(0), chunk.eq(0)]
-                    m.next = "LIST"
-            with m.State("LIST"):
-                m.d.comb += [
-                    reader.i.valid.eq(1),
-                    reader.i.p.address.eq(list_address),
-                    reader.i.p.units.eq(2),
-                ]
-                with m.If(reader.i.ready):
-                    m.d.sync += list_address.eq(list_address + 8)
-                    m.next = "ADDRESS"
-            with m.State("ADDRESS"):
-                m.d.comb += reader.o.ready.eq(1)
-                with m.If(reader.o.valid):
-                    m.d.sync += segment.address.eq(reader.o.payload)
-                    m.next = "UNITS"
-            with m.State("UNITS"):
-                m.d.comb += reader.o.ready.eq(1)
-                with m.If(reader.o.valid):
-                    m.d.sync += [segment.units.eq(reader.o.payload), left.eq(reader.o.payload)]
-                    with m.If(reader.o.payload == 0):
-                        m.next = "IDLE"
-                    with m.Else():
-                        m.next = "REQUEST"
-            with m.State("REQUEST"):
-                m.d.comb += [
-                    reader.i.p.address.eq(segment.address),
-                    reader.i.p.units.eq(segment.units),
-                ]
-                with m.If(use_external):
-                    if self.external_port:
-                        m.d.comb += self.external.request.valid.eq(1)
-                        with m.If(self.external.request.ready):
-                            m.next = "LOAD"
-                with m.Else():
-                    m.d.comb += reader.i.valid.eq(1)
-                    with m.If(reader.i.ready):
-                        m.next = "LOAD"
-            with m.State("LOAD"):
-                m.d.comb += [
-                    units.payload.eq(reader.o.payload),
-                    units.valid.eq(reader.o.valid & ~use_external),
-                    reader.o.ready.eq(units.ready & ~use_external),
-                    units.ready.eq(space),
-                    write.eq(units.valid & units.ready),
-                ]
+        self._count_rows(m, begin, written)
+
+        with walk.If(taking & reader.valid):
+            walk.d.sync += second.eq(~second)
+        with walk.FSM() as fsm:
+            walk.d.comb += [
+                self.idle.eq(fsm.ongoing("IDLE")),
+                listing.eq(fsm.ongoing("LIST")),
+                taking.eq(fsm.ongoing("TAKE")),
+                checking.eq(fsm.ongoing("CHECK")),
+                loading.eq(fsm.ongoing("LOAD")),
+            ]
+            with walk.State("IDLE"):
+                walk.d.comb += begin.eq(self.start)
+                with walk.If(self.start & (self.source != Source.RESIDENT)):
+                    walk.next = "LIST"
+            with walk.State("LIST"):
+                with walk.If(reader.granted):
+                    walk.next = "TAKE"
+            with walk.State("TAKE"):
+                with walk.If(reader.valid):
+                    walk.next = "LIST"
+                    with walk.If(second):
+                        walk.next = "CHECK"
+            with walk.State("CHECK"):
+                with walk.If(done):
+                    walk.next = "IDLE"
+                with walk.Elif(~use_external):
+                    walk.next = "LOAD"
                 if self.external_port:
-                    with m.If(use_external):
-                        m.d.comb += [
-                            units.payload.eq(self.external.units.payload),
-                            units.valid.eq(self.external.units.valid),
-                            self.external.units.ready.eq(units.ready),
-                        ]
-                with m.If(write):
-                    m.d.sync += left.eq(left - 1)
-                    with m.If(left == 1):
-                        m.next = "LIST"
-
-        m.d.sync += self.level.eq(self.level + row_done - self.freed)
-        with m.If(fsm.ongoing("IDLE")):
-            # Rows that the host writes are not counted: they are never freed.
-            m.d.sync += self.level.eq(self.level - self.freed)
-            with m.If(self.start):
-                m.d.sync += [
-                    self.level.eq(0),
-                    source.eq(self.source),
-                    list_address.eq(self.list),
-                ]
+                    with walk.Elif(self.external.request.ready):
+                        walk.next = "LOAD"
+            with walk.State("LOAD"):
+                with walk.If(done):
+                    walk.next = "LIST"
         return m
+
+    def _limits(self) -> tuple[Value, Value]:
+        """Whether all rows are in use, and whether all but the last few are."""
+        level = self.level
+        if self.depth & (self.depth - 1) == 0:
+            return level[-1], level[-1] | level[2:-1].all()
+        return level == self.depth, level > self.depth - 4
+
+    def _count_rows(self, m: Module, begin: Signal, written: Signal) -> None:
+        """Where the next unit goes, and how many rows are complete."""
+        row = Signal(range(self.depth), reset_less=True)
+        chunk = Signal(range(max(self.chunks, 2)), reset_less=True)
+        last_chunk = chunk == self.chunks - 1
+        host_set = Signal()
+        m.d.comb += [
+            self.ram.row.eq(row),
+            self.ram.chunk.eq(chunk),
+            host_set.eq(self.host_set & self.idle),
+        ]
+        with m.If(self.ram.enable):
+            m.d.sync += chunk.eq(chunk + 1)
+            with m.If(last_chunk):
+                m.d.sync += [chunk.eq(0), row.eq(count_up(row, host_set))]
+                if self.depth & (self.depth - 1):
+                    with m.If(row == self.depth - 1):
+                        m.d.sync += row.eq(0)
+        with m.If(host_set):
+            m.d.sync += [row.eq(self.host_row), chunk.eq(0)]
+        with m.If(begin):
+            m.d.sync += [row.eq(0), chunk.eq(0)]
+
+        # Rows that the host writes are not counted: they are never freed.
+        complete = Signal()
+        m.d.comb += complete.eq(written & last_chunk)
+        if self.free_limit == 1:
+            with m.If(complete ^ self.freed):
+                m.d.sync += self.level.eq(
+                    self.level + Cat(1, self.freed.replicate(len(self.level) - 1))
+                )
+        else:
+            m.d.sync += self.level.eq(self.level + complete - self.freed)
+        with m.If(begin):
+            m.d.sync += self.level.eq(0)

@@ -9,56 +9,57 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..isa import ADDRESS_BITS
-
 
 class LoopNest(wiring.Component):
-    """Loops from the innermost on, each with a count (less one) and a stride.
+    """Loops from the innermost on, each with a count (less one) and a step.
 
-    ``address`` is ``base`` plus each loop's stride times the iterations it has done, modulo the
-    address space. ``start`` begins anew; ``advance`` goes to the next address, which is there in
+    ``address`` is ``base`` at first. Each ``advance`` adds the step of the innermost loop that is
+    not in its last iteration and begins all loops inside it anew, so that a step is a loop's
+    stride less the way that the loops inside it have gone (``isa.encode``). Addresses have
+    ``address_bits`` and wrap. ``start`` begins anew; after ``advance`` the next address is there in
     the following cycle. Bit i of ``last`` is high in the last iteration of loop i; all high means
     that this address is the last. Counts have the given ``widths``.
     """
 
-    def __init__(self, widths: Sequence[int]) -> None:
+    def __init__(self, widths: Sequence[int], *, address_bits: int) -> None:
         self.widths = tuple(widths)
+        self.address_bits = address_bits
         ports = {
             "start": In(1),
-            "base": In(ADDRESS_BITS),
+            "base": In(address_bits),
             "advance": In(1),
-            "address": Out(ADDRESS_BITS),
+            "address": Out(address_bits),
             "last": Out(len(self.widths)),
         }
         for index, width in enumerate(self.widths):
             ports[f"count{index}"] = In(width)
-            ports[f"stride{index}"] = In(ADDRESS_BITS)
+            ports[f"step{index}"] = In(address_bits)
         super().__init__(ports)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         levels = range(len(self.widths))
-        counts = [getattr(self, f"count{index}") for index in levels]
-        strides = [getattr(self, f"stride{index}") for index in levels]
-        left = [Signal(width, name=f"left{index}") for index, width in enumerate(self.widths)]
-        # Where the current iteration of each loop begins.
-        bases = [Signal(ADDRESS_BITS, name=f"base{index}") for index in levels]
-        m.d.comb += [self.last[index].eq(left[index] == 0) for index in levels]
-        m.d.comb += self.address.eq(bases[0])
-
-        # The innermost loop that is not at its end goes on; all loops inside it start over.
-        step = Signal(ADDRESS_BITS)
+        # Iterations that each loop has done. Counting up from zero, as a flip-flop has a reset for
+        # free, but not a second value to load.
+        done = [
+            Signal(width, name=f"done{index}", reset_less=True)
+            for index, width in enumerate(self.widths)
+        ]
+        step = Signal(self.address_bits)
+        address = Signal(self.address_bits, reset_less=True)
+        m.d.comb += self.address.eq(address)
         for index in levels:
-            goes_on = ~self.last[index]
-            if index:
-                goes_on &= self.last[:index].all()
-            with m.If(goes_on):
-                m.d.comb += step.eq(bases[index] + strides[index])
-                with m.If(self.advance):
-                    m.d.sync += left[index].eq(left[index] - 1)
-                    m.d.sync += [bases[inner].eq(step) for inner in range(index + 1)]
-                    m.d.sync += [left[inner].eq(counts[inner]) for inner in range(index)]
+            m.d.comb += self.last[index].eq(done[index] == getattr(self, f"count{index}"))
+            inner_last = self.last[:index].all()
+            with m.If(self.advance & inner_last):
+                m.d.sync += done[index].eq(done[index] + 1)
+            with m.If(self.start | (self.advance & inner_last & self.last[index])):
+                m.d.sync += done[index].eq(0)
+        for index in reversed(levels):
+            with m.If(~self.last[index]):
+                m.d.comb += step.eq(getattr(self, f"step{index}"))
+        with m.If(self.advance):
+            m.d.sync += address.eq(address + step)
         with m.If(self.start):
-            m.d.sync += [base.eq(self.base) for base in bases]
-            m.d.sync += [left[index].eq(counts[index]) for index in levels]
+            m.d.sync += address.eq(self.base)
         return m

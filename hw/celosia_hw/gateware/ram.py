@@ -5,42 +5,51 @@ from __future__ import annotations
 
 from amaranth.hdl import Module
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from ..primitives.block_ram import BlockRam
 from .interfaces import RamWriteSignature
 
 
 class RowRam(wiring.Component):
     """``depth`` rows of ``chunks`` 32-bit units, unit 0 lowest.
 
-    The row at ``row`` is on ``data`` one cycle after ``enable``, and stays until the next.
+    The row at ``row`` is on ``data`` one cycle after ``enable``, and stays until the next. With an
+    ``output_register`` there is one more, which takes the row in each cycle with ``advance``.
     """
 
-    def __init__(self, *, depth: int, chunks: int) -> None:
+    def __init__(self, *, depth: int, chunks: int, output_register: bool = False) -> None:
         self.depth = depth
         self.chunks = chunks
-        super().__init__(
-            {
-                "write": In(RamWriteSignature(depth, chunks)),
-                "enable": In(1),
-                "row": In(range(depth)),
-                "data": Out(32 * chunks),
-            }
-        )
+        self.output_register = output_register
+        ports = {
+            "write": In(RamWriteSignature(depth, chunks)),
+            "enable": In(1),
+            "row": In(range(depth)),
+            "data": Out(32 * chunks),
+        }
+        if output_register:
+            ports["advance"] = In(1)
+        super().__init__(ports)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=32 * self.chunks, depth=self.depth, init=[])
-        write = memory.write_port(granularity=32)
-        read = memory.read_port()
+        m.submodules.ram = ram = BlockRam(
+            depth=self.depth,
+            width=32 * self.chunks,
+            granularity=32,
+            output_register=self.output_register,
+        )
+        if self.output_register:
+            m.d.comb += ram.output_enable.eq(self.advance)
         m.d.comb += [
-            write.addr.eq(self.write.row),
-            write.data.eq(self.write.data.replicate(self.chunks)),
-            read.addr.eq(self.row),
-            read.en.eq(self.enable),
-            self.data.eq(read.data),
+            ram.write_address.eq(self.write.row),
+            ram.write_data.eq(self.write.data.replicate(self.chunks)),
+            ram.read_address.eq(self.row),
+            ram.read_enable.eq(self.enable),
+            self.data.eq(ram.read_data),
         ]
         for chunk in range(self.chunks):
-            m.d.comb += write.en[chunk].eq(self.write.enable & (self.write.chunk == chunk))
+            chosen = self.write.enable & (self.write.chunk == chunk)
+            m.d.comb += ram.write_enable[chunk].eq(chosen)
         return m

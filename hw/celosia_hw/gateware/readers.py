@@ -1,112 +1,111 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Read runs of words, or of 32-bit units, from the scratchpad."""
+"""Reads 32-bit units from the scratchpad, without a queue."""
 
 from __future__ import annotations
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
-from ..isa import ADDRESS_BITS
-from .interfaces import ReadSignature, word_address_bits
-from .queue import Queue
-
-#: Bits of a number of units.
-COUNT_BITS = 24
+from .interfaces import ReadSignature, read_latency
 
 
-class WordReader(wiring.Component):
-    """For each command, sends ``words`` (at least 1) words from word address ``first`` on.
-
-    A command is taken when the words of the one before have been requested. Up to one word a
-    cycle if words have 4 bytes; wider words keep up with one 32-bit unit a cycle.
-    """
-
-    def __init__(self, config: AcceleratorConfig) -> None:
-        self.config = config
-        command = data.StructLayout({"first": word_address_bits(config), "words": COUNT_BITS})
-        super().__init__(
-            {
-                "i": In(stream.Signature(command)),
-                "o": Out(stream.Signature(8 * config.word_bytes)),
-                "read": Out(ReadSignature(config)),
-            }
-        )
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        # Enough words to cover the latency of the scratchpad.
-        depth = 5 if self.config.word_bytes == 4 else 3
-        m.submodules.words = words = Queue(8 * self.config.word_bytes, depth=depth)
-        read = self.read
-        word = Signal(word_address_bits(self.config))
-        left = Signal(COUNT_BITS)
-        in_flight = Signal(range(depth + 1))
-        granted = Signal()
-        popped = Signal()
-        m.d.comb += [
-            self.i.ready.eq(left == 0),
-            read.request.payload.eq(word),
-            read.request.valid.eq((left != 0) & (in_flight != depth)),
-            granted.eq(read.request.valid & read.request.ready),
-            words.i.payload.eq(read.data),
-            words.i.valid.eq(read.valid),
-            self.o.payload.eq(words.o.payload),
-            self.o.valid.eq(words.o.valid),
-            words.o.ready.eq(self.o.ready),
-            popped.eq(self.o.valid & self.o.ready),
-        ]
-        m.d.sync += in_flight.eq(in_flight + granted - popped)
-        with m.If(granted):
-            m.d.sync += [word.eq(word + 1), left.eq(left - 1)]
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [word.eq(self.i.p.first), left.eq(self.i.p.words)]
-        return m
+def unit_address_bits(config: AcceleratorConfig) -> int:
+    """Bits of a unit's address in the scratchpad."""
+    return config.address_bits - 2
 
 
 class UnitReader(wiring.Component):
-    """For each command, sends ``units`` (at least 1) units from byte ``address`` (a multiple of 4).
+    """Reads the word of unit ``address`` and gives its units from that one on.
 
-    A command is taken when the units of the one before have been sent. Up to one unit a cycle.
+    While ``ask`` is high a word is requested as soon as it would find room: words of one unit
+    in each cycle, a wider one so that it arrives when the last unit of the one before has been
+    taken, if units are taken without a pause. Once a word was asked for it is requested, even if
+    ``ask`` falls. ``granted`` is high when the request was accepted; then ``address`` must go on to
+    the begin of the next word.
+
+    ``unit`` is there while ``valid`` is high. Where a word has one unit, it is gone a cycle later;
+    of a wider word it stays until ``take``. ``drop`` forgets what is left of a word. ``idle`` says
+    that no word is on its way and no unit is there. When another word is asked for, at most
+    ``ahead`` units were on their way or there.
+
+    A unit is there ``read_latency`` cycles after its request, one more if words are wider.
+    Throughput: one unit a cycle.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
-        command = data.StructLayout({"address": ADDRESS_BITS, "units": COUNT_BITS})
+        latency = read_latency(config)
+        units = config.word_bytes // 4
+        # A wide word that is arriving must be used up before the next one arrives.
+        self.overlaps = 1 < units <= latency
+        #: See above.
+        self.ahead = latency if units == 1 else min(latency + 1, units) + self.overlaps
         super().__init__(
             {
-                "i": In(stream.Signature(command)),
-                "o": Out(stream.Signature(32)),
+                "address": In(unit_address_bits(config)),
+                "ask": In(1),
+                "granted": Out(1),
+                "valid": Out(1),
+                "unit": Out(32),
+                "take": In(1),
+                "drop": In(1),
+                "idle": Out(1),
                 "read": Out(ReadSignature(config)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        units_per_word = self.config.word_bytes // 4
-        shift = self.config.word_bytes.bit_length() - 1
-        m.submodules.words = words = WordReader(self.config)
-        connect(m, flipped(self.read), words.read)
-
-        left = Signal(COUNT_BITS)
-        unit = Signal(range(max(units_per_word, 2)))
-        first = self.i.p.address[2:shift] if units_per_word > 1 else 0
+        units = self.config.word_bytes // 4
+        bits = (units - 1).bit_length()
+        latency = read_latency(self.config)
+        read = self.read
+        request = read.request
+        room = Signal()
+        waiting = Signal()  # a request stays until it is accepted
         m.d.comb += [
-            self.i.ready.eq((left == 0) & words.i.ready),
-            words.i.valid.eq(self.i.valid & (left == 0)),
-            words.i.p.first.eq(self.i.p.address[shift:]),
-            words.i.p.words.eq((self.i.p.units + first + (units_per_word - 1)) >> (shift - 2)),
-            self.o.payload.eq(words.o.payload.word_select(unit, 32)),
-            self.o.valid.eq(words.o.valid & (left != 0)),
+            request.payload.eq(self.address[bits:]),
+            request.valid.eq((self.ask & room) | waiting),
+            self.granted.eq(request.valid & request.ready),
         ]
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += left.eq(left - 1)
-            if units_per_word > 1:
-                m.d.sync += unit.eq(unit + 1)
-            m.d.comb += words.o.ready.eq(
-                ((unit == units_per_word - 1) if units_per_word > 1 else 1) | (left == 1)
-            )
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [unit.eq(first), left.eq(self.i.p.units)]
+        m.d.sync += waiting.eq(request.valid & ~request.ready)
+
+        if units == 1:
+            on_way = self.read.valid
+            granted = self.granted
+            for stage in range(latency - 1):
+                delayed = Signal(name=f"granted{stage}")
+                m.d.sync += delayed.eq(granted)
+                on_way = on_way | delayed
+                granted = delayed
+            m.d.comb += [
+                room.eq(1),
+                self.valid.eq(read.valid),
+                self.unit.eq(read.data),
+                self.idle.eq(~on_way),
+            ]
+            return m
+
+        on_way = Signal()
+        first = Signal(bits, reset_less=True)  # unit with which the word on its way begins
+        word = Signal(8 * self.config.word_bytes, reset_less=True)
+        index = Signal(bits, reset_less=True)
+        m.d.comb += [
+            self.unit.eq(word.word_select(index, 32)),
+            self.idle.eq(~(on_way | self.valid)),
+            # A word that is requested now arrives when ``latency`` more units have been taken.
+            room.eq(~on_way & (~self.valid | (index >= units - (latency + 1)))),
+        ]
+        with m.If(self.valid & self.take):
+            m.d.sync += [index.eq(index + 1), self.valid.eq(index != units - 1)]
+        with m.If(self.drop):
+            m.d.sync += self.valid.eq(0)
+        with m.If(read.valid):
+            m.d.sync += [on_way.eq(0), word.eq(read.data), index.eq(first), self.valid.eq(1)]
+            if self.overlaps:
+                m.d.comb += room.eq(1)
+        with m.If(self.granted):
+            m.d.sync += [on_way.eq(1), first.eq(self.address[:bits])]
         return m

@@ -9,7 +9,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..config import SHIFT_BITS, TIE_BITS, AcceleratorConfig
-from ..isa import ADDRESS_BITS, NO_TIE
+from ..isa import NO_TIE
 from .delay import Delay
 from .drain import beat_layout
 from .interfaces import COMPUTE_LAYOUT
@@ -46,7 +46,7 @@ def output_layout(config: AcceleratorConfig) -> data.StructLayout:
     return data.StructLayout(
         {
             "values": data.ArrayLayout(8, lanes),
-            "address": ADDRESS_BITS,
+            "address": config.address_bits,
             "count": range(lanes + 1),
         }
     )
@@ -237,7 +237,7 @@ class Requantizer(wiring.Component):
                 m.d.sync += ages[first_latency:].eq(0)
 
         where = data.StructLayout(
-            {"address": ADDRESS_BITS, "count": range(config.requantize_lanes + 1)}
+            {"address": config.address_bits, "count": range(config.requantize_lanes + 1)}
         )
         m.submodules.where = delayed = Delay(where, short=first_latency, long=second_latency)
         m.d.comb += [

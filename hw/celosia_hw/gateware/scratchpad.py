@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In
 
 from ..config import AcceleratorConfig
+from ..primitives.block_ram import BlockRam
+from ..primitives.spram import SinglePortRam
 from .interfaces import (
     TAP_LAYOUT,
     ReadSignature,
     fetch_signature,
+    read_latency,
     word_address_bits,
     write_layout,
 )
@@ -36,8 +38,7 @@ class Scratchpad(wiring.Component):
     def __init__(self, config: AcceleratorConfig, *, readers: int) -> None:
         self.config = config
         self.readers = readers
-        #: Block RAM has a slow output; a register behind it is part of the block.
-        self.read_latency = 1 if config.scratch_single_port else 2
+        self.read_latency = read_latency(config)
         super().__init__(
             {
                 "fetch": In(fetch_signature(config)),
@@ -107,61 +108,64 @@ class Scratchpad(wiring.Component):
 
         stored = [writes[b] & self.write.ready for b in range(2)]
         bank_data = []
-        for bank in range(2):
-            memory = Memory(shape=8 * width, depth=rows, init=[])
-            m.submodules[f"bank{bank}"] = memory
-            write_port = memory.write_port(granularity=8)
-            read_port = memory.read_port()
-            reads_word = read_grant & read_uses[bank]
-            row = Mux(reads_word, read_word[1:], fetch_row[bank])
+        for number in range(2):
+            reads_word = read_grant & read_uses[number]
+            read_row = Mux(reads_word, read_word[1:], fetch_row[number])
+            reads = reads_word | (fetch_grant & fetch_uses[number])
             if single:
-                row = Mux(stored[bank], write.word[1:], row)
-            m.d.comb += [
-                write_port.addr.eq(row if single else write.word[1:]),
-                write_port.data.eq(write.data),
-                write_port.en.eq(Mux(stored[bank], write.enable, 0)),
-                read_port.addr.eq(row),
-                read_port.en.eq(reads_word | (fetch_grant & fetch_uses[bank])),
-            ]
-            output = read_port.data
-            for stage in range(self.read_latency - 1):
-                register = Signal(8 * width, name=f"bank{bank}_stage{stage}")
-                m.d.sync += register.eq(output)
-                output = register
-            bank_data.append(output)
+                m.submodules[f"bank{number}"] = bank = SinglePortRam(depth=rows, width=width)
+                m.d.comb += [
+                    bank.enable.eq(stored[number] | reads),
+                    bank.address.eq(Mux(stored[number], write.word[1:], read_row)),
+                    bank.write_enable.eq(stored[number]),
+                    bank.write_mask.eq(write.enable),
+                ]
+            else:
+                m.submodules[f"bank{number}"] = bank = BlockRam(
+                    depth=rows, width=8 * width, granularity=8, output_register=True
+                )
+                m.d.comb += [
+                    bank.write_enable.eq(Mux(stored[number], write.enable, 0)),
+                    bank.write_address.eq(write.word[1:]),
+                    bank.read_enable.eq(reads),
+                    bank.read_address.eq(read_row),
+                ]
+            m.d.comb += bank.write_data.eq(write.data)
+            bank_data.append(bank.read_data)
 
-        # What comes back.
-        fetched = Signal()
-        tag = Signal(TAP_LAYOUT)
-        odd = Signal()
-        shift = Signal(offset_bits)
-        read_done = Signal(self.readers)
-        read_bank = Signal()
-        m.d.sync += [
-            fetched.eq(fetch_grant),
-            tag.eq(self.fetch.request.p.tag),
-            odd.eq(word[0]),
-            shift.eq(offset),
-            read_done.eq(Mux(read_grant, 1 << reader, 0)),
-            read_bank.eq(read_word[0]),
+        # What comes back. A word read together with a fetch is in the bank that the fetch leaves
+        # alone, so that one choice of the bank that comes first serves both.
+        answer = data.StructLayout(
+            {
+                "fetched": 1,
+                "tag": TAP_LAYOUT,
+                "shift": offset_bits,
+                "read_done": self.readers,
+                "odd": 1,
+            }
+        )
+        due = Signal(answer)
+        m.d.comb += [
+            due.fetched.eq(fetch_grant),
+            due.tag.eq(self.fetch.request.p.tag),
+            due.shift.eq(offset),
+            due.read_done.eq(Mux(read_grant, 1 << reader, 0)),
+            due.odd.eq(Mux(fetch_grant, word[0], ~read_word[0])),
         ]
-        for stage in range(self.read_latency - 1):
-            delayed = []
-            for signal in (fetched, tag, odd, shift, read_done, read_bank):
-                register = Signal.like(signal, name_suffix=f"_stage{stage}")
-                m.d.sync += register.eq(signal)
-                delayed.append(register)
-            fetched, tag, odd, shift, read_done, read_bank = delayed
-        low = Mux(odd, bank_data[1], bank_data[0])
-        high = Mux(odd, bank_data[0], bank_data[1])
+        for cycle in range(self.read_latency):
+            next_due = Signal(answer, name=f"due{cycle + 1}")
+            m.d.sync += next_due.eq(due)
+            due = next_due
+        low = Mux(due.odd, bank_data[1], bank_data[0])
+        high = Mux(due.odd, bank_data[0], bank_data[1])
         m.d.sync += [
-            self.fetch.valid.eq(fetched),
-            self.fetch.tag.eq(tag),
-            self.fetch.data.eq(Cat(low, high) >> (shift << 3)),
+            self.fetch.valid.eq(due.fetched),
+            self.fetch.tag.eq(due.tag),
+            self.fetch.data.eq(Cat(low, high) >> (due.shift << 3)),
         ]
         for index in range(self.readers):
             m.d.comb += [
-                self.reads[index].valid.eq(read_done[index]),
-                self.reads[index].data.eq(Mux(read_bank, bank_data[1], bank_data[0])),
+                self.reads[index].valid.eq(due.read_done[index]),
+                self.reads[index].data.eq(high),
             ]
         return m

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
-from ..isa import ADDRESS_BITS, INSTRUCTION_BYTES, INSTRUCTION_WORDS, Error, Opcode
+from ..isa import ADDRESS_BITS, COMPUTE, INSTRUCTION_BYTES, INSTRUCTION_WORDS, Error, Opcode
+from .counter import count_up
 from .interfaces import COMPUTE_LAYOUT, SETUP_LAYOUT, ReadSignature, write_layout
-from .readers import WordReader
+from .readers import UnitReader
 
 #: What a run is doing, as the control port shows it.
 STATE_LAYOUT = data.StructLayout({"busy": 1, "done": 1, "paused": 1, "error": 4, "index": 16})
@@ -23,9 +24,11 @@ class Sequencer(wiring.Component):
     ``compute`` and ``fill`` start the units that work on ``instruction``; ``setup`` starts the ring
     loaders. ``working`` says that units or stores are not finished; ``flush`` asks for the
     last words. ``profile`` writes ``cycles`` when an instruction is complete: the time at which the
-    write is taken, so that its data grows while it waits. From the end of an instruction's work to
-    the start of the next one pass 23 or 24 cycles with words of 4 bytes, 15 or 18 with 8 bytes, 11
-    or 13 with 16 bytes, more if others read the scratchpad.
+    write is taken, so that its data grows while it waits. While tables are read the field
+    ``table_base`` of ``instruction`` counts. Unless others read the scratchpad, FILL
+    starts ``64 / word_bytes + read_latency + 1`` cycles after ``profile`` of the instruction before
+    was taken; CONV, CHAIN and MAX one cycle later, or when their tables' entries, one a cycle, and
+    a few more cycles have passed.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -57,69 +60,113 @@ class Sequencer(wiring.Component):
         m = Module()
         width = self.config.word_bytes
         shift = width.bit_length() - 1
-        unit_bits = shift - 2
-        m.submodules.reader = reader = WordReader(self.config)
-        connect(m, flipped(self.read), reader.read)
+        words = INSTRUCTION_BYTES // width
+        address_bits = self.config.address_bits
+        m.submodules.reader = reader = UnitReader(self.config)
 
-        bits = Signal(32 * INSTRUCTION_WORDS)
-        units = Signal(range(513))
-        program = Signal(ADDRESS_BITS)
-        profile = Signal(ADDRESS_BITS)
+        bits = Signal(32 * INSTRUCTION_WORDS, reset_less=True)
+        setup = data.View(SETUP_LAYOUT, bits)
+        # Word address; an instruction begins at a multiple of its size.
+        program = Signal(address_bits - shift, reset_less=True)
+        asking = Signal()  # for the rest of an instruction
+        units = Signal(9)  # words of an instruction, or entries of tables, that have arrived
+        profile = Signal(address_bits - 2, reset_less=True)  # unit address
         state = self.state
         m.d.comb += [
             self.instruction.as_value().eq(bits),
-            self.table_data.eq(reader.o.payload.word_select(units[:unit_bits], 32)),
-            self.table_row.eq(units),
-            reader.i.p.first.eq(program[shift:]),
-            reader.i.p.words.eq(INSTRUCTION_BYTES // width),
             self.profile.p.urgent.eq(1),
-            self.profile.p.word.eq(profile[shift:]),
+            self.profile.p.word.eq(profile[shift - 2 :]),
             self.profile.p.data.eq(self.cycles.replicate(width // 4)),
         ]
-        unit = profile[2:shift]
         for index in range(width // 4):
             m.d.comb += self.profile.p.enable[4 * index : 4 * index + 4].eq(
-                Mux(unit == index, 0xF, 0) if width > 4 else 0xF
+                Mux(profile[: shift - 2] == index, 0xF, 0) if width > 4 else 0xF
             )
+        begin = Signal()
+        profiled = Signal()
+        m.d.comb += profiled.eq(self.profile.valid & self.profile.ready)
         with m.If(state.busy):
             m.d.sync += self.cycles.eq(self.cycles + 1)
+        with m.If(begin):
+            m.d.sync += self.cycles.eq(0)
+        with m.If(profiled):
+            m.d.sync += profile.eq(count_up(profile, self.setup))
+        with m.If(self.setup):
+            m.d.sync += profile.eq(setup.profile_base[2:])
 
-        with m.FSM():
+        # While tables are read the field with their address counts.
+        lsb = 32 * COMPUTE["table_base"].word + COMPUTE["table_base"].lsb
+        table = bits[lsb + shift : lsb + address_bits]
+        receiving = Signal()
+        filling = Signal()
+        fetched = Signal()  # an instruction is complete
+        filled = Signal()  # all entries of the tables have arrived
+        second_table = ~self.instruction.residual | units[8]
+        near_end = units[(reader.ahead - 1).bit_length() : 8].all() & second_table
+        m.d.comb += [
+            reader.address.eq(Cat(Const(0, shift - 2), table)),
+            # Not more than there are.
+            reader.ask.eq(filling & (~near_end | reader.idle)),
+            reader.take.eq(1),
+            reader.drop.eq(~filling),
+            reader.read.request.ready.eq(self.read.request.ready),
+            reader.read.valid.eq(self.read.valid & filling),
+            reader.read.data.eq(self.read.data),
+            self.read.request.valid.eq(asking | reader.read.request.valid),
+            self.read.request.payload.eq(Mux(receiving, program, reader.read.request.payload)),
+            self.table_enable.eq(filling & reader.valid),
+            self.table_row.eq(units),
+            self.table_data.eq(reader.unit),
+            fetched.eq(receiving & self.read.valid & (units[: words.bit_length() - 1].all())),
+            filled.eq(self.table_enable & units[:8].all() & second_table),
+        ]
+        with m.If(asking & self.read.request.ready):
+            m.d.sync += program.eq(count_up(program, begin))
+            with m.If(program[: words.bit_length() - 1].all()):
+                m.d.sync += asking.eq(0)
+        with m.If(begin):
+            m.d.sync += program.eq(self.address[shift:])
+        # The last word of an instruction holds the address of tables.
+        last_word = Signal()
+        with m.If(reader.granted):
+            m.d.sync += table.eq(count_up(table, last_word))
+        for index in range(words):
+            word = bits.word_select(index, 8 * width)
+            enable = Signal(name=f"word{index}")
+            m.d.comb += enable.eq(
+                receiving & self.read.valid & (units[: words.bit_length() - 1] == index)
+            )
+            with m.If(enable):
+                m.d.sync += word.eq(self.read.data)
+        m.d.comb += last_word.eq(enable)
+        with m.If((receiving & self.read.valid) | self.table_enable):
+            m.d.sync += units.eq(units + 1)
+        with m.If(~receiving & ~filling):
+            m.d.sync += units.eq(0)
+
+        with m.FSM() as fsm:
+            m.d.comb += [
+                receiving.eq(fsm.ongoing("RECEIVE")),
+                filling.eq(fsm.ongoing("TABLES")),
+            ]
             with m.State("IDLE"):
+                m.d.comb += begin.eq(self.start)
                 with m.If(self.start):
-                    m.d.sync += [
-                        state.eq(0),
-                        state.busy.eq(1),
-                        program.eq(self.address),
-                        self.cycles.eq(0),
-                    ]
-                    m.next = "FETCH"
+                    m.d.sync += [state.eq(0), state.busy.eq(1), asking.eq(1)]
+                    m.next = "RECEIVE"
                 with m.Elif(self.resume & state.paused):
-                    m.d.sync += [state.busy.eq(1), state.paused.eq(0)]
-                    m.next = "FETCH"
-            with m.State("FETCH"):
-                m.d.comb += reader.i.valid.eq(1)
-                with m.If(reader.i.ready):
-                    m.d.sync += units.eq(0)
+                    m.d.sync += [state.busy.eq(1), state.paused.eq(0), asking.eq(1)]
                     m.next = "RECEIVE"
             with m.State("RECEIVE"):
-                m.d.comb += reader.o.ready.eq(1)
-                with m.If(reader.o.valid):
-                    m.d.sync += [
-                        bits.eq(Cat(bits[8 * width :], reader.o.payload)),
-                        units.eq(units + 1),
-                    ]
-                    with m.If(units == INSTRUCTION_BYTES // width - 1):
-                        m.next = "DECODE"
+                with m.If(fetched):
+                    m.next = "DECODE"
             with m.State("DECODE"):
-                m.d.sync += units.eq(0)
                 with m.Switch(self.instruction.opcode):
                     with m.Case(Opcode.END):
                         m.d.sync += [state.busy.eq(0), state.done.eq(1)]
                         m.next = "IDLE"
                     with m.Case(Opcode.SETUP):
                         m.d.comb += self.setup.eq(1)
-                        m.d.sync += profile.eq(data.View(SETUP_LAYOUT, bits).profile_base)
                         m.next = "PROFILE"
                     with m.Case(Opcode.CONV, Opcode.CHAIN, Opcode.MAX):
                         with m.If(self.instruction.second_pass):
@@ -133,22 +180,8 @@ class Sequencer(wiring.Component):
                         m.d.sync += [state.busy.eq(0), state.error.eq(Error.OPCODE)]
                         m.next = "IDLE"
             with m.State("TABLES"):
-                m.d.comb += [
-                    reader.i.valid.eq(1),
-                    reader.i.p.first.eq(self.instruction.table_base[shift:]),
-                    reader.i.p.words.eq(Mux(self.instruction.residual, 2048, 1024) >> shift),
-                ]
-                with m.If(reader.i.ready):
-                    m.next = "FILL_TABLES"
-            with m.State("FILL_TABLES"):
-                m.d.comb += [
-                    reader.o.ready.eq(units[:unit_bits].all() if unit_bits else 1),
-                    self.table_enable.eq(reader.o.valid),
-                ]
-                with m.If(reader.o.valid):
-                    m.d.sync += units.eq(units + 1)
-                    with m.If(units == Mux(self.instruction.residual, 511, 255)):
-                        m.next = "COMPUTE"
+                with m.If(filled):
+                    m.next = "COMPUTE"
             with m.State("COMPUTE"):
                 m.d.comb += self.compute.eq(1)
                 m.next = "WORK"
@@ -162,14 +195,11 @@ class Sequencer(wiring.Component):
             with m.State("PROFILE"):
                 m.d.comb += self.profile.valid.eq(1)
                 with m.If(self.profile.ready):
-                    m.d.sync += [
-                        profile.eq(profile + 4),
-                        state.index.eq(state.index + 1),
-                        program.eq(program + INSTRUCTION_BYTES),
-                    ]
+                    m.d.sync += state.index.eq(state.index + 1)
                     with m.If(state.index + 1 == self.breakpoint):
                         m.d.sync += [state.busy.eq(0), state.paused.eq(1)]
                         m.next = "IDLE"
                     with m.Else():
-                        m.next = "FETCH"
+                        m.d.sync += asking.eq(1)
+                        m.next = "RECEIVE"
         return m

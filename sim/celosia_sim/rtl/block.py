@@ -29,15 +29,19 @@ _PARAMETERS = "CELOSIA_BLOCK"
 Make = Callable[..., wiring.Component]
 
 
-def simulate_block(make: Make, *, module: str, directory: Path, parameters: dict[str, Any]) -> None:
+def simulate_block(
+    make: Make, *, module: str, directory: Path, parameters: dict[str, Any], library: str = ""
+) -> None:
     """Builds ``make(**parameters)`` and runs the cocotb tests of ``module`` on it.
+
+    ``library`` is Verilog of the modules that the block has instances of.
 
     Raises:
         ToolError: a test failed, or there is none, or a tool did not work.
     """
     text = component_to_verilog(make(**parameters), name=_TOPLEVEL)
     run_bench(
-        build(text, toplevel=_TOPLEVEL),
+        build(library + text, toplevel=_TOPLEVEL),
         toplevel=_TOPLEVEL,
         module=module,
         directory=directory,

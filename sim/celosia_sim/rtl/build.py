@@ -32,6 +32,8 @@ WARNINGS_OFF = (
     "CMPCONST",
     "PROCASSINIT",
 )
+#: A netlist becomes one function of megabytes, and compilers' time grows faster than functions do.
+GATES_SPLIT = ("--output-split", "20000", "--output-split-cfuncs", "2000")
 TIMESCALE = ("1ns", "1ps")
 #: The file that marks a folder as complete and names its simulator.
 COMPLETE = "complete"
@@ -58,12 +60,14 @@ def build(
     toplevel: str,
     trace: str | None = None,
     simulator: Simulator = Simulator.VERILATOR,
+    gates: bool = False,
 ) -> Path:
     """Compiles ``verilog`` and returns the folder of the result.
 
     A folder is named by the content of the source, the options and the tools' versions, so that
     the same simulation is compiled once. ``trace``, "fst" or "vcd", adds what waves need, at a cost
-    of speed; only Verilator writes waves.
+    of speed; only Verilator writes waves. ``gates`` says that this is a netlist of many small cells
+    in few modules.
 
     Raises:
         ToolError: the simulator is missing, rejects the source, or cannot write waves.
@@ -71,7 +75,8 @@ def build(
     options: list[str] = []
     if simulator is Simulator.VERILATOR:
         options += ["--x-assign", "fast", "--x-initial", "fast", "-O3", "--noassert"]
-        options += ["--no-public-flat-rw", "--output-split", "0", "-CFLAGS", "-O1"]
+        options += ["--no-public-flat-rw", "-CFLAGS", "-O1"]
+        options += GATES_SPLIT if gates else ("--output-split", "0")
         options += [f"-Wno-{name}" for name in WARNINGS_OFF]
         if trace is not None:
             options += ["--trace-fst" if trace == "fst" else "--trace-vcd"]

@@ -23,6 +23,11 @@ class _Answers(StreamSink):
     def answer(self, **signals: int) -> None:
         self._due.append((self.bench.cycle + self.latency, signals))
 
+    def reset(self) -> None:
+        """The block and the memory were reset: no answer is due."""
+        super().reset()
+        self._due.clear()
+
     def drive(self) -> None:
         super().drive()
         bench = self.bench

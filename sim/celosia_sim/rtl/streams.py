@@ -57,6 +57,10 @@ class StreamMonitor:
     def transferred(self, value: Any) -> None:
         """Called for each transfer."""
 
+    def reset(self) -> None:
+        """The block was reset: what it offered may be gone."""
+        self._waiting = None
+
 
 class StreamSink(StreamMonitor):
     """Takes what an output stream of the block has to give."""

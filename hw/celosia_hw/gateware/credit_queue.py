@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A queue behind a pipeline that never stops."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, ShapeLike, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ..primitives.small_ram import SmallRam
+
+
+class CreditQueue(wiring.Component):
+    """Takes what leaves a pipeline, which may admit only what there will be a place for.
+
+    ``room`` is high while a place is free; ``admit`` reserves one, which the value that comes with
+    ``push`` some cycles later takes, in order. So nothing that stops ``o`` has to stop the pipeline
+    in the same cycle. Throughput one value a cycle; latency one cycle, or two if the output is
+    ``registered``, for a faster clock or for memory blocks. ``empty``: no place is reserved or
+    taken. ``depth`` is a power of two; 16 fill the RAM that LUTs make on ECP5.
+    """
+
+    def __init__(self, shape: ShapeLike, *, depth: int, registered: bool = False) -> None:
+        assert depth > 1
+        assert depth & (depth - 1) == 0
+        self.shape = shape
+        self.depth = depth
+        self.registered = registered
+        super().__init__(
+            {
+                "room": Out(1, init=1),
+                "empty": Out(1, init=1),
+                "admit": In(1),
+                "push": In(1),
+                "i": In(shape),
+                "o": Out(stream.Signature(shape)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        credits = Signal(range(self.depth + 1), init=self.depth)
+        level = Signal(range(self.depth + 1))  # values that have not been read from the memory
+        first = Signal(range(self.depth))
+        behind = Signal(range(self.depth))
+        read = Signal()
+        pop = Signal()
+        m.d.comb += [
+            pop.eq(self.o.valid & self.o.ready),
+            self.room.eq(credits != 0),
+            self.empty.eq(credits == self.depth),
+        ]
+        m.d.sync += [
+            credits.eq(credits + pop - self.admit),
+            level.eq(level + self.push - read),
+            first.eq(first + read),
+            behind.eq(behind + self.push),
+        ]
+        if self.registered:
+            m.submodules.ram = ram = SmallRam(depth=self.depth, shape=self.shape)
+            m.d.comb += [
+                ram.write_enable.eq(self.push),
+                ram.write_address.eq(behind),
+                ram.write_data.eq(self.i),
+                ram.read_enable.eq(read),
+                ram.read_address.eq(first),
+                self.o.payload.eq(ram.read_data),
+                read.eq((level != 0) & (~self.o.valid | self.o.ready)),
+            ]
+            with m.If(read | self.o.ready):
+                m.d.sync += self.o.valid.eq(read)
+        else:
+            m.submodules.memory = memory = Memory(shape=self.shape, depth=self.depth, init=[])
+            write_port, read_port = memory.write_port(), memory.read_port(domain="comb")
+            m.d.comb += [
+                write_port.en.eq(self.push),
+                write_port.addr.eq(behind),
+                write_port.data.eq(self.i),
+                read_port.addr.eq(first),
+                self.o.payload.eq(read_port.data),
+                self.o.valid.eq(level != 0),
+                read.eq(pop),
+            ]
+        return m
