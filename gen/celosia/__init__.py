@@ -4,15 +4,17 @@
 >>> import celosia
 >>> manifest = celosia.generate("model.tflite", board="icebreaker", output="build/model")
 >>> result = celosia.simulate("build/model", "images.npy")
+>>> bitstream = celosia.build("build/model", seeds=range(1, 6)).bitstream
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from celosia.generation import generate
+    from celosia.toolchain import build
     from celosia_sim.simulate import simulate
 
-__all__ = ["generate", "simulate"]
+__all__ = ["build", "generate", "simulate"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,6 +23,10 @@ def __getattr__(name: str) -> Any:
         from celosia.generation import generate
 
         return generate
+    if name == "build":
+        from celosia.toolchain import build
+
+        return build
     if name == "simulate":
         try:
             from celosia_sim.simulate import simulate

@@ -65,7 +65,11 @@ class ModelError(CelosiaError):
 
 
 class FitError(CelosiaError):
-    """A model does not fit the hardware configuration."""
+    """A model does not fit the hardware configuration, or that does not fit the device."""
+
+
+class TimingError(CelosiaError):
+    """A design is too slow for the clock that it is built for."""
 
 
 class BoardError(CelosiaError):

@@ -23,7 +23,9 @@ Run = Callable[..., Result]
 def test_help_lists_the_commands_with_examples(run: Run) -> None:
     result = run("--help")
     assert result.exit_code == 0
-    assert set(celosia.commands) == {"generate", "simulate", "inspect", "boards"}
+    assert set(celosia.commands) == {
+        *("generate", "simulate", "build", "program", "inspect", "boards")
+    }
     for command in celosia.commands:
         assert f"  {command} " in result.stdout
     assert "celosia generate model.tflite --board icebreaker" in result.stdout
@@ -87,7 +89,7 @@ def test_boards_as_json(run: Run) -> None:
     boards = {board["name"]: board for board in json.loads(result.stdout)["boards"]}
     assert list(boards) == [board.name for board in all_boards()]
     assert boards["ulx3s_85f"]["multipliers"] == 156
-    assert boards["ulx3s_85f"]["array"] == "8x16"
+    assert boards["ulx3s_85f"]["array"] == "16x16"
     assert boards["icebreaker"]["memories"] == [
         {"kind": "SPRAM", "blocks": 4, "bytes": 131072},
         {"kind": "EBR", "blocks": 30, "bytes": 15360},

@@ -26,12 +26,18 @@ def test_the_readme_names_every_command() -> None:
 
 
 def test_commands_in_the_documents_exist() -> None:
-    for document in ("README.md", "docs/files.md", "docs/README.md", "examples/digits/README.md"):
+    for document in (
+        "README.md",
+        "docs/files.md",
+        "docs/README.md",
+        "docs/boards.md",
+        "examples/digits/README.md",
+    ):
         for line in re.findall(r"celosia (\w+) [^`\n]*", text(document)):
             assert line in program.commands or line in ("COMMAND",), (document, line)
         for command, rest in re.findall(r"^ *celosia (\w+) ([^\n]*)$", text(document), re.M):
             known = {name for option in program.commands[command].params for name in option.opts}
-            assert set(re.findall(r"(?<= )--?\w+", rest)) <= known, (document, rest)
+            assert set(re.findall(r"(?<= )--?[\w-]+", rest)) <= known, (document, rest)
 
 
 def test_every_key_of_the_manifest_is_described(digits: Path, tmp_path: Path) -> None:
@@ -57,6 +63,7 @@ def test_every_key_of_a_simulation_is_described() -> None:
         "CONTRIBUTING.md",
         "docs/README.md",
         "docs/files.md",
+        "docs/boards.md",
         "examples/digits/README.md",
     ],
 )

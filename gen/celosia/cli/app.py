@@ -6,9 +6,11 @@ from __future__ import annotations
 import click
 
 from .boards import boards
+from .build import build
 from .examples import examples
 from .generate import generate
 from .inspect import inspect
+from .program import program
 from .simulate import simulate
 
 
@@ -18,6 +20,8 @@ from .simulate import simulate
         "celosia inspect model.tflite",
         "celosia generate model.tflite --board icebreaker -o build/model",
         "celosia simulate build/model --input images.npy",
+        "celosia build build/model",
+        "celosia program build/model",
     ),
 )
 @click.version_option(package_name="celosia", message="%(prog)s %(version)s")
@@ -30,5 +34,5 @@ def celosia() -> None:
     """
 
 
-for command in (generate, simulate, inspect, boards):
+for command in (generate, simulate, build, program, inspect, boards):
     celosia.add_command(command)

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from celosia_hw.boards import Board, all_boards
+from celosia_hw.boards.parts import Pin
 
 from .examples import examples
 from .report import Report, reporting
@@ -30,7 +31,29 @@ def board_record(board: Board) -> Report:
         ],
         "clock_mhz": board.clock_mhz,
         "array": "x".join(map(str, board.array)),
+        "oscillator": {
+            "mhz": board.oscillator.mhz,
+            "tolerance": board.oscillator.tolerance,
+            "internal": board.oscillator.internal,
+        },
+        "uart": {
+            "resource": f"{board.uart.resource}#{board.uart.number}",
+            "rx": _pin(board.uart.rx),
+            "tx": _pin(board.uart.tx),
+        },
+        "leds": [
+            name for name in ("ready", "busy", "error") if getattr(board.leds, name) is not None
+        ],
+        "flash_bytes": board.flash.bytes if board.flash is not None else None,
     }
+
+
+def _pin(pin: Pin | None) -> str | None:
+    """A pin of our own as text; None: the platform knows it."""
+    if pin is None or pin.connector is None:
+        return pin.name if pin is not None else None
+    connector, number = pin.connector
+    return f"{connector}_{number}:{pin.name}"
 
 
 def _show(out: Console, report: Report) -> None:

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Loads a bitstream into a board: with iceprog, openFPGALoader or the program of its maker.
+
+Options of openFPGALoader are of its version 0.10 and later: ``-f`` writes the flash memory, ``-m``
+loads the FPGA itself. iceprog, of Project IceStorm, writes the flash memory unless ``-S`` is given.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from celosia.errors import BoardError, ToolError
+from celosia_hw.boards import Board, get_board
+from celosia_hw.boards import BoardError as UnknownBoard
+
+from .execute import Cancel, Finished
+from .flow import RECORD
+
+OPENFPGALOADER = "openFPGALoader"
+ICEPROG = "iceprog"
+
+#: How to get a program.
+SOURCES = {
+    OPENFPGALOADER: "apt install openfpgaloader, brew install openfpgaloader",
+    ICEPROG: "apt install fpga-icestorm",
+    "icesprog": "https://github.com/wuxx/icesugar",
+}
+#: What has these two, for all systems.
+_SUITE = "the OSS CAD Suite, https://github.com/YosysHQ/oss-cad-suite-build"
+
+
+@dataclass(frozen=True)
+class Programming:
+    """How a bitstream is loaded.
+
+    Attributes:
+        board: the board's name.
+        bitstream: the file.
+        sram: whether the FPGA itself is loaded, until its power goes; else its flash memory.
+        command: what does it.
+        installed: whether the command's program is on PATH.
+        others: other programs that could do it.
+    """
+
+    board: str
+    bitstream: Path
+    sram: bool
+    command: tuple[str, ...]
+    installed: bool
+    others: tuple[str, ...]
+
+    @property
+    def target(self) -> str:
+        """``flash`` or ``sram``."""
+        return "sram" if self.sram else "flash"
+
+    @property
+    def advice(self) -> str:
+        """How to get a program that does it."""
+        names = (self.command[0], *self.others)
+        ways = [f"{name}: {SOURCES[name]}" for name in names if name in SOURCES]
+        if ICEPROG in names or OPENFPGALOADER in names:
+            ways.append(f"or {_SUITE}")
+        get = f" ({'; '.join(ways)})" if ways else ""
+        return f"{' or '.join(names)} must be on PATH{get}"
+
+
+def plan_programming(
+    directory: Path | str, *, sram: bool = False, cable: str | None = None
+) -> Programming:
+    """How the bitstream in ``directory`` is loaded into its board.
+
+    Args:
+        directory: a folder with a finished build.
+        sram: load the FPGA itself instead of its flash memory.
+        cable: openFPGALoader's name of a cable, for a board without one of its own.
+
+    Raises:
+        BoardError: there is no finished build, or no program loads that board in that way.
+    """
+    directory = Path(directory)
+    board, bitstream = _read_record(directory)
+    commands = _commands(board, bitstream, sram=sram, cable=cable)
+    if not commands:
+        raise BoardError(_no_way(board, bitstream, sram=sram, cable=cable))
+    chosen = next((c for c in commands if shutil.which(c[0])), commands[0])
+    return Programming(
+        board=board.name,
+        bitstream=bitstream,
+        sram=sram,
+        command=chosen,
+        installed=shutil.which(chosen[0]) is not None,
+        others=tuple(command[0] for command in commands if command != chosen),
+    )
+
+
+def program(planned: Programming, on_line: Callable[[str], None] | None = None) -> None:
+    """Loads the bitstream.
+
+    Args:
+        planned: what :func:`plan_programming` found.
+        on_line: called with each line that the program prints.
+
+    Raises:
+        ToolError: the program is not installed, or fails.
+    """
+    if not planned.installed:
+        raise ToolError(f"{planned.board}: {planned.advice}")
+    done = _run(planned.command, on_line)
+    if done.code != 0:
+        raise ToolError(
+            f"{planned.command[0]} failed: {done.reason}; is the board {planned.board} connected, "
+            "and may you use its USB device?"
+        )
+
+
+def _run(command: tuple[str, ...], on_line: Callable[[str], None] | None) -> Finished:
+    lines = []
+    try:
+        process = Cancel().start(command, Path())
+    except OSError as error:
+        raise ToolError(f"{command[0]}: cannot be started: {error.strerror}") from None
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            if on_line is not None:
+                on_line(line.strip())
+        code = process.wait()
+    except BaseException:
+        _stop(process)
+        raise
+    process.stdout.close()
+    return Finished(code, "".join(lines))
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _commands(
+    board: Board, bitstream: Path, *, sram: bool, cable: str | None
+) -> list[tuple[str, ...]]:
+    """The commands that would do it, the preferred one first."""
+    commands: list[tuple[str, ...]] = []
+    file = str(bitstream)
+    # iceprog finds the USB bridges of all these boards by itself. It knows no cables.
+    if board.loader.iceprog and cable is None:
+        commands.append((ICEPROG, "-S", file) if sram else (ICEPROG, file))
+    if board.loader.openfpgaloader and (board.loader.sram or not sram):
+        cables = ("-c", cable) if cable is not None else ()
+        mode = "-m" if sram else "-f"
+        commands.append((OPENFPGALOADER, *board.loader.openfpgaloader, *cables, mode, file))
+    if board.loader.command and not sram and cable is None:
+        commands.append((*board.loader.command, file))
+    return commands
+
+
+def _no_way(board: Board, bitstream: Path, *, sram: bool, cable: str | None) -> str:
+    if sram and _commands(board, bitstream, sram=False, cable=cable):
+        return f"{board.name}: its FPGA cannot be loaded without the flash memory; leave --sram out"
+    if cable is not None and _commands(board, bitstream, sram=sram, cable=None):
+        return f"{board.name}: {OPENFPGALOADER} does not load this board; leave --cable out"
+    return (
+        f"{board.name}: no program is known that loads this board; use that of its maker for "
+        f"{bitstream}"
+    )
+
+
+def _read_record(directory: Path) -> tuple[Board, Path]:
+    file = directory / RECORD
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        board = get_board(record["board"])
+        bitstream = directory / record["bitstream"]
+    except FileNotFoundError:
+        raise BoardError(f"{file}: there is none; run 'celosia build {directory}' first") from None
+    except OSError as error:
+        raise BoardError(f"{file}: cannot be read: {error.strerror}") from None
+    except UnknownBoard as error:
+        raise BoardError(f"{file}: {error}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise BoardError(
+            f"{file}: damaged ({error}); run 'celosia build {directory}' again"
+        ) from None
+    if not bitstream.is_file():
+        raise BoardError(f"{bitstream}: is missing; run 'celosia build {directory}' again")
+    return board, bitstream

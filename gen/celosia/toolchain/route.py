@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Places and routes a netlist, with nextpnr and one seed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from celosia.errors import ToolError
+
+from .execute import Cancel, run
+from .sources import Sources
+from .synthesize import NETLIST
+from .timing import RouteReport, Used, read_report, read_utilization
+from .tools import Tool
+
+#: The option that names nextpnr's result, and its suffix.
+_RESULT = {"ice40": ("--asc", ".asc"), "ecp5": ("--textcfg", ".config")}
+#: What nextpnr says if it finds no place for a cell although there are enough of its kind.
+_NO_PLACE = re.compile(r"^ERROR: .*(?:legal placement|place cell|expand region|no Bels)", re.M)
+#: What is told of nextpnr's progress, by how a line of its output begins.
+_PHASES = {
+    "Info: Packing": "packing",
+    "Info: Placed": "placing",
+    "Info: Running main": "placing",
+    "Info: Routing": "routing",
+}
+
+
+@dataclass(frozen=True)
+class Routed:
+    """A routed design.
+
+    Attributes:
+        seed: nextpnr's seed.
+        report: its timing and utilization.
+        result: name of the file with the configuration, for the bitstream.
+    """
+
+    seed: int
+    report: RouteReport
+    result: str
+
+
+class DoesNotFitError(Exception):
+    """The design needs more than the device has.
+
+    ``utilization`` is as nextpnr counts it, with all that it uses; ``crowded`` tells that there is
+    enough of everything, but that nextpnr found no place for all.
+    """
+
+    def __init__(self, utilization: dict[str, Used], *, crowded: bool) -> None:
+        super().__init__("the design does not fit")
+        self.utilization = utilization
+        self.crowded = crowded
+
+
+def log_name(seed: int) -> str:
+    """Name of the log of a seed."""
+    return f"nextpnr_seed{seed}.log"
+
+
+def route(
+    tool: Tool,
+    sources: Sources,
+    folder: Path,
+    seed: int,
+    *,
+    on_phase: Callable[[str], None] | None = None,
+    cancel: Cancel | None = None,
+) -> Routed:
+    """Places and routes the netlist in ``folder``. The same seed gives the same result.
+
+    Clocks that are too slow are no error: the report tells.
+
+    Raises:
+        DoesNotFitError: the device is too small.
+        ToolError: nextpnr fails for another reason.
+        CancelledError: ``cancel`` ended it.
+    """
+    option, suffix = _RESULT[sources.family]
+    result, report = f"seed{seed}{suffix}", f"report_seed{seed}.json"
+    arguments = [*sources.nextpnr_options, "--json", NETLIST, option, result, "--report", report]
+    arguments += ["--seed", str(seed), "--freq", f"{sources.required_mhz:.6f}"]
+    arguments += ["--timing-allow-fail"]
+    if sources.constraints is not None:
+        option = "--pcf" if sources.family == "ice40" else "--lpf"
+        arguments += [option, sources.constraints]
+
+    def on_line(line: str) -> None:
+        for start, phase in _PHASES.items():
+            if on_phase is not None and line.startswith(start):
+                on_phase(phase)
+
+    log = log_name(seed)
+    done = run(tool, arguments, folder=folder, log=log, on_line=on_line, cancel=cancel)
+    if done.code != 0:
+        utilization = read_utilization(done.output)
+        crowded = all(used.fits for used in utilization.values())
+        if not crowded or _NO_PLACE.search(done.output):
+            raise DoesNotFitError(utilization, crowded=crowded)
+        raise ToolError(
+            f"{tool.name} failed: {done.reason}; all of its output is in {folder / log}"
+        )
+    return Routed(seed, read_report(folder / report), result)
