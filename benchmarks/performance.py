@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Measures cycles of whole networks in RTL and writes docs/performance.md.
+"""Measures cycles of whole networks in RTL and writes their section of docs/performance.md.
 
     python -m benchmarks.performance
 
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+from benchmarks.page import PAGE, write_section
 from benchmarks.topologies import TOPOLOGIES
 from rich.progress import Progress
 
@@ -37,7 +38,6 @@ from celosia_sim.rtl.build import build
 from celosia_sim.rtl.run import run_job
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "performance.md"
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,7 @@ def main(*, only_print: bool) -> None:
     if only_print:
         click.echo(text)
     else:
-        PAGE.write_text(text)
+        write_section("performance", text)
         click.echo(f"wrote {PAGE.relative_to(ROOT)}")
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from celosia.compiler.blocks import (
     blocks,
+    ebr_blocks,
     fixed_blocks,
     parameter_blocks,
     scratch_blocks,
@@ -19,7 +20,7 @@ from celosia.compiler.blocks import (
 )
 from celosia.compiler.compile import compile_graph
 from celosia.compiler.requirements import required_widths
-from celosia.compiler.sizing import LANE_MULTIPLIERS, size_config, standard_config
+from celosia.compiler.sizing import LANE_MULTIPLIERS, MULT18_PRODUCTS, size_config, standard_config
 from celosia.compiler.suggest import suggestion
 from celosia.errors import BoardError, FitError
 from celosia.graph.ir import Conv2D, Graph
@@ -48,16 +49,13 @@ def test_standard_configurations_fit_their_boards(board: Board) -> None:
     assert (config.output_channels, config.input_channels) == board.array
     if board.family == "ice40":
         assert scratch_blocks(MemoryKind.SPRAM, config) == 4
-        kind = MemoryKind.EBR
-        ebr = weight_blocks(kind, config) + parameter_blocks(kind, config)
-        tables = 2 * config.requantize_lanes * blocks(kind, 256, 4)
-        assert ebr + tables <= 30
+        assert ebr_blocks(config) <= 30
         assert config.scratch_single_port
     else:
         assert used_blocks(board, config) <= board.memories[0].blocks
         products = config.output_channels * config.input_channels
-        lanes = config.requantize_lanes
-        assert products + LANE_MULTIPLIERS * lanes <= board.multipliers
+        used = products // MULT18_PRODUCTS[config.multipliers]
+        assert used + LANE_MULTIPLIERS * config.requantize_lanes <= board.multipliers
         assert not config.scratch_single_port
 
 
@@ -85,7 +83,7 @@ def test_blocks(kind: MemoryKind, depth: int, width: int, expected: int) -> None
         (
             "ulx3s_25f",
             (8, 8),
-            rf"needs {64 + LANE_MULTIPLIERS} multipliers, the board has 28; use --array 4x4",
+            rf"needs {32 + LANE_MULTIPLIERS} multipliers, the board has 28; use --array 8x4",
         ),
     ],
 )
@@ -115,6 +113,10 @@ def test_widths_follow_the_model(network: Any, load: Load) -> None:
     config = size_config(graph, get_board("icebreaker"), None)
     assert config.accumulator_bits == 31
     assert config.multiplier_bits >= needed.multiplier
+    # Entries of three units leave fewer blocks for weights.
+    assert config.parameter_units == 3
+    assert config.weight_depth < standard_config(get_board("icebreaker"), (4, 4)).weight_depth
+    assert ebr_blocks(config) <= 30
     image = compile_graph(graph, config)
     assert first_difference(image, graph, random_inputs(graph, 0)) is None
     narrow = replace(config, accumulator_bits=30, chain_bits=22)
@@ -144,7 +146,7 @@ def test_memory_blocks_go_where_the_model_needs_them(network: Any, load: Load) -
 
 def test_large_activations_get_a_larger_scratchpad(network: Any, load: Load) -> None:
     board = get_board("ulx3s_85f")
-    x = network.input(1, 120, 110, 4)
+    x = network.input(1, 110, 100, 4)
     graph = network.load(load, network.conv(x, 12, (3, 3)))
     config = size_config(graph, board, None)
     assert config.scratch_bytes > standard_config(board, board.array).scratch_bytes

@@ -14,8 +14,8 @@ _SHAPES = {
 }
 #: Entries of a table of the second pass, 4 bytes each; each requantizer lane has two.
 _TABLE_WORDS = 256
-#: Blocks of the delay lines.
-_DELAYS = 4
+#: Flags that travel with the activations of a tap.
+_TAG_BITS = 6
 
 
 def blocks(kind: MemoryKind, depth: int, width: int) -> int:
@@ -39,8 +39,23 @@ def parameter_blocks(kind: MemoryKind, config: AcceleratorConfig) -> int:
 
 
 def fixed_blocks(kind: MemoryKind, config: AcceleratorConfig) -> int:
-    """Blocks that no parameter of the memories changes: tables and delay lines."""
-    return 2 * config.requantize_lanes * blocks(kind, _TABLE_WORDS, 4) + _DELAYS
+    """Blocks that no parameter of the memories changes: those of the tables."""
+    return 2 * config.requantize_lanes * blocks(kind, _TABLE_WORDS, 4)
+
+
+def ebr_blocks(config: AcceleratorConfig) -> int:
+    """EBR blocks of a configuration whose activations are in SPRAM: of all memories, and of the
+    queue and the delay lines, which are made of blocks as well."""
+    kind = MemoryKind.EBR
+    lanes = config.requantize_lanes
+    tap = 8 * config.input_channels + _TAG_BITS
+    where = config.address_bits + lanes.bit_length()
+    return (
+        weight_blocks(kind, config)
+        + parameter_blocks(kind, config)
+        + fixed_blocks(kind, config)
+        + sum(-(-bits // 16) for bits in (tap, where, 8 * lanes))
+    )
 
 
 def memory_of(memories: tuple[Memory, ...], *kinds: MemoryKind) -> Memory:

@@ -69,6 +69,7 @@ def make_plan(graph: Graph, config: AcceleratorConfig, limits: Limits = FIELD_LI
     placement = place_tensors(division.graph, ops, config, limits)
     context = Context(division.graph, config, placement, limits)
     steps = [step for number, op in enumerate(ops) for step in lower.lower(context, op, number)]
+    fit.check_weights(context, steps)
 
     parameter_stream = _parameter_stream(context, steps)
     borders = sum(

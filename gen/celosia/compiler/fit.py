@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 from celosia.compiler.context import Context, describe
 from celosia.compiler.memory import MemoryPlan, busiest
 from celosia.compiler.program import Constants
-from celosia.compiler.step import ADDRESS_SPACE
+from celosia.compiler.step import ADDRESS_SPACE, Step
 from celosia.compiler.streams import Stream
 from celosia.errors import FitError
 from celosia.graph.ir import Graph, Op, operands
@@ -26,6 +27,18 @@ def check_tensors(graph: Graph) -> None:
                     f"bytes, no accelerator's scratchpad has more than {ADDRESS_SPACE}; use "
                     "smaller images"
                 )
+
+
+def check_weights(context: Context, steps: Sequence[Step]) -> None:
+    """Raises FitError for a weight that the accelerator's multipliers do not take."""
+    least = context.config.least_weight
+    for step in steps:
+        if step.weights is not None and (step.weights < least).any():
+            raise FitError(
+                f"{context.describe(context.graph.ops[step.op])}: has a weight of "
+                f"{step.weights.min()}, but multipliers that do two products at once take none "
+                f"below {least}"
+            )
 
 
 def too_large(context: Context, op: Op) -> FitError:

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from celosia.compiler.blocks import (
     blocks,
+    ebr_blocks,
     fixed_blocks,
     memory_of,
     parameter_blocks,
@@ -23,7 +24,7 @@ from celosia.compiler.compile import make_plan
 from celosia.compiler.layout import round_up
 from celosia.compiler.requirements import Widths, required_widths
 from celosia.errors import BoardError, FitError
-from celosia.graph.ir import Graph
+from celosia.graph.ir import Conv2D, DepthwiseConv2D, FullyConnected, Graph
 from celosia_hw.boards import Board, MemoryKind
 from celosia_hw.config import SHIFT_BITS, TIE_BITS, AcceleratorConfig
 from celosia_hw.isa import Source
@@ -35,8 +36,12 @@ LANE_MULTIPLIERS = 3
 #: kernels take several.
 _ICE40_CHAIN_ROWS = 3
 _ECP5_CHAIN_ROWS = 4
-#: Products of 8-bit numbers that a SB_MAC16 does.
+#: Products of 8-bit numbers that an SB_MAC16 does.
 MAC16_PRODUCTS = 2
+#: Those that a MULT18X18D does, by the configuration's ``multipliers``.
+MULT18_PRODUCTS = {"mult18": 1, "mult18_pair": 2}
+#: Bits of the depthwise accumulators on iCE40: 31 products of int8. A model may widen them.
+_ICE40_CHAIN_BITS = 20
 _MAX_SCRATCH = 1 << 20
 #: The blocks of ECP5, and words of one at its widest.
 _KIND = MemoryKind.DP16KD
@@ -51,10 +56,10 @@ def size_config(graph: Graph, board: Board, array: tuple[int, int] | None) -> Ac
         FitError: no division of the board's memory holds the model.
         ModelError: the model cannot be compiled for any configuration.
     """
-    standard = standard_config(board, array or board.array)
+    standard = standard_config(board, array or board.array, least_weight=_least_weight(graph))
     config = _widened(standard, required_widths(graph))
     if board.family == "ice40":
-        return config
+        return _with_ebr(board, config)
     error: FitError | None = None
     for candidate in _divisions(graph, board, config):
         if _free(board, candidate) < weight_blocks(_KIND, candidate):
@@ -68,13 +73,24 @@ def size_config(graph: Graph, board: Board, array: tuple[int, int] | None) -> Ac
     raise error or FitError(f"{graph.name}: {board.title} has too few memory blocks")
 
 
-def standard_config(board: Board, array: tuple[int, int]) -> AcceleratorConfig:
+def standard_config(
+    board: Board, array: tuple[int, int], *, least_weight: int = -127
+) -> AcceleratorConfig:
     """What a board gets for a model without particular needs.
 
     Raises:
         BoardError: the array needs more multipliers or wider memory than the board has.
     """
-    return _ice40(board, array) if board.family == "ice40" else _ecp5(board, array)
+    if board.family == "ice40":
+        return _ice40(board, array)
+    return _ecp5(board, array, least_weight)
+
+
+def _least_weight(graph: Graph) -> int:
+    """The least of all weights. The specification of TensorFlow Lite's quantization keeps them from
+    -127 on, but not every converter does."""
+    weighted = (op for op in graph.ops if isinstance(op, Conv2D | DepthwiseConv2D | FullyConnected))
+    return min((int(op.weights.min()) for op in weighted), default=-127)
 
 
 def _ice40(board: Board, array: tuple[int, int]) -> AcceleratorConfig:
@@ -84,6 +100,8 @@ def _ice40(board: Board, array: tuple[int, int]) -> AcceleratorConfig:
         output_channels=outputs,
         input_channels=inputs,
         chain_rows=min(outputs, _ICE40_CHAIN_ROWS),
+        chain_bits=_ICE40_CHAIN_BITS,
+        multipliers="mac16",
         weight_depth=min(512 * 16 // (outputs * inputs), 2048),
     )
     spram = memory_of(board.memories, MemoryKind.SPRAM)
@@ -104,17 +122,26 @@ def _ice40(board: Board, array: tuple[int, int]) -> AcceleratorConfig:
     return config
 
 
-def _ecp5(board: Board, array: tuple[int, int]) -> AcceleratorConfig:
-    """Everything in DP16KD: about a third of the blocks for activations, half for weights."""
+def _ecp5(board: Board, array: tuple[int, int], least_weight: int) -> AcceleratorConfig:
+    """Everything in DP16KD: about a third of the blocks for activations, half for weights.
+
+    A multiplier does one product if there are enough of them: that takes fewer LUTs.
+    """
     outputs, inputs = array
-    left = board.multipliers - outputs * inputs
-    lanes = [q for q in (8, 4, 2, 1) if q <= min(array) and LANE_MULTIPLIERS * q <= left]
+    kinds = ("mult18",) if least_weight < -127 else ("mult18", "mult18_pair")
+    lanes, multipliers = 0, kinds[-1]
+    for kind in kinds:
+        left = board.multipliers - outputs * inputs // MULT18_PRODUCTS[kind]
+        fit = [q for q in (8, 4, 2, 1) if q <= min(array) and LANE_MULTIPLIERS * q <= left]
+        if fit and fit[0] > lanes:
+            lanes, multipliers = fit[0], kind
     if not lanes:
+        needed = outputs * inputs // MULT18_PRODUCTS[multipliers] + LANE_MULTIPLIERS
+        why = " (two products a multiplier need weights above -128)" if least_weight < -127 else ""
         raise _no_array(
             board,
             array,
-            f"it needs {outputs * inputs + LANE_MULTIPLIERS} multipliers, the board has "
-            f"{board.multipliers}",
+            f"it needs {needed} multipliers{why}, the board has {board.multipliers}",
         )
     total = memory_of(board.memories, _KIND).blocks
     config = AcceleratorConfig(
@@ -125,7 +152,8 @@ def _ecp5(board: Board, array: tuple[int, int]) -> AcceleratorConfig:
         scratch_bytes=_scratch(total // 3, array),
         parameter_depth=_ROW_STEP,
         weight_depth=_ROW_STEP,
-        requantize_lanes=lanes[0],
+        requantize_lanes=lanes,
+        multipliers=multipliers,
     )
     return _with_weights(board, config, total // 2)
 
@@ -149,6 +177,14 @@ def _scratch(count: int, array: tuple[int, int]) -> int:
     word = max(4, *array)
     unit = 2 * blocks(_KIND, _ROW_STEP, word)
     return min(count // unit * _ROW_STEP * 2 * word, _MAX_SCRATCH)
+
+
+def _with_ebr(board: Board, config: AcceleratorConfig) -> AcceleratorConfig:
+    """``config`` with as deep a weight memory as the EBR blocks leave room for."""
+    ebr = memory_of(board.memories, MemoryKind.EBR)
+    while ebr_blocks(config) > ebr.blocks:
+        config = replace(config, weight_depth=config.weight_depth // 2)
+    return config
 
 
 def _no_array(board: Board, array: tuple[int, int], reason: str) -> BoardError:
