@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
+from celosia.errors import ToolError
+from celosia.toolchain.execute import run_checked
+from celosia.toolchain.tools import find_tool
 from celosia_hw.primitives.pll import PllError, ecp5_pll, ice40_pll
 
 ICE40_OUTPUTS = [16.5, 17, 18.3, 20, 24, 25.175, 27, 30, 33.3, 36, 40, 44.1, 48, 50.2, 60, 100, 275]
@@ -91,13 +93,13 @@ def test_exact_frequencies_stay_exact() -> None:
     assert ecp5_pll(Fraction(100, 3), Fraction(200, 3)).output_mhz == Fraction(200, 3)
 
 
-def run_tool(name: str, *arguments: str) -> str:
-    """What icepll or ecppll prints; YoWASP's if there is no other."""
-    for program in (name, f"yowasp-{name}"):
-        if shutil.which(program) is not None:
-            command = [program, *arguments]
-            return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    pytest.skip(f"neither {name} nor yowasp-{name} is installed")
+def run_tool(folder: Path, name: str, *arguments: str) -> str:
+    """What icepll or ecppll prints."""
+    try:
+        tool = find_tool(name)
+    except ToolError as error:
+        pytest.skip(str(error))
+    return run_checked(tool, arguments, folder=folder, log=f"{name}.log").output
 
 
 def number(pattern: str, text: str) -> float:
@@ -108,18 +110,18 @@ def number(pattern: str, text: str) -> float:
 
 @pytest.mark.parametrize("reference", [12, 48])
 @pytest.mark.parametrize("output", ICE40_OUTPUTS[::2])
-def test_icepll_agrees(reference: float, output: float) -> None:
+def test_icepll_agrees(reference: float, output: float, tmp_path: Path) -> None:
     settings = ice40_pll(reference, output)
     made = float(settings.output_mhz)
     nearest = number(
         r"F_PLLOUT: +([\d.]+) MHz \(achieved\)",
-        run_tool("icepll", "-i", str(reference), "-o", str(output)),
+        run_tool(tmp_path, "icepll", "-i", str(reference), "-o", str(output)),
     )
     # icepll takes the nearest, if need be above.
     assert abs(nearest - output) <= output - made + 0.001
     assert nearest > output or nearest == pytest.approx(made, abs=0.001)
     # Asked for what we make, it sets the same.
-    text = run_tool("icepll", "-i", str(reference), "-o", f"{made:.9f}")
+    text = run_tool(tmp_path, "icepll", "-i", str(reference), "-o", f"{made:.9f}")
     assert number(r"\(requested\)\nF_PLLOUT: +([\d.]+)", text) == pytest.approx(made, abs=0.001)
     assert number(r"F_PFD: +([\d.]+)", text) == pytest.approx(float(settings.pfd_mhz), abs=0.001)
     assert number(r"FILTER_RANGE: (\d)", text) == settings.filter_range
@@ -127,12 +129,12 @@ def test_icepll_agrees(reference: float, output: float) -> None:
 
 @pytest.mark.parametrize("reference", [25, 48, 100])
 @pytest.mark.parametrize("output", ECP5_OUTPUTS[::2])
-def test_ecppll_agrees(reference: float, output: float) -> None:
+def test_ecppll_agrees(reference: float, output: float, tmp_path: Path) -> None:
     settings = ecp5_pll(reference, output)
     made = float(settings.output_mhz)
     options = ["-i", str(reference), "--clkout0", f"{made:.9f}"]
     highres = [] if settings.clkos_div is None else ["--highres"]
-    text = run_tool("ecppll", *options, *highres)
+    text = run_tool(tmp_path, "ecppll", *options, *highres)
     channel = 0 if settings.clkos_div is None else 1
     frequency = number(rf"clkout{channel} frequency: ([\d.]+) MHz", text)
     assert frequency == pytest.approx(made, rel=1e-5)

