@@ -16,11 +16,12 @@ from celosia_hw.boards import Board, all_boards
 def fits(
     graph: Graph, progress: Callable[[str, float, float, str], None] | None = None
 ) -> list[dict[str, Any]]:
-    """A record for each board with its default array, in types that JSON has.
+    """A record for each board, in types that JSON has.
 
-    board, array and clock_mhz; fits; predicted_cycles and predicted_ms (at that clock) of one run
-    and weights (``on chip``, ``scratchpad`` or ``external``: where they are read from), None where
-    the model does not fit; reason why it does not, else None. ``graph`` is an optimized one.
+    board, clock_mhz and array, the board's own or a smaller one that suits the model better; fits;
+    predicted_cycles and predicted_ms (at that clock) of one run and weights (``on chip``,
+    ``scratchpad`` or ``external``: where they are read from), None where the model does not fit;
+    reason why it does not, else None. ``graph`` is an optimized one.
 
     ``progress`` is called with "fits", how many boards are done, how many there are, and the name
     of the one at work.
@@ -41,7 +42,6 @@ def fits(
         records.append(
             {
                 "board": board.name,
-                "array": "x".join(map(str, board.array)),
                 "clock_mhz": board.clock_mhz,
                 **outcome,
                 "predicted_ms": round(cycles / (1000 * board.clock_mhz), 4) if cycles else None,
@@ -54,8 +54,19 @@ def fits(
 
 def _outcome(graph: Graph, board: Board) -> dict[str, Any]:
     try:
-        image = compile_graph(graph, size_config(graph, board, board.array))
+        image = compile_graph(graph, size_config(graph, board, None))
     except (BoardError, FitError, ModelError) as error:
-        return {"fits": False, "predicted_cycles": None, "weights": None, "reason": str(error)}
-    source = ("on chip", "scratchpad", "external")[image.usage["weight_source"]]
-    return {"fits": True, "predicted_cycles": image.cycles, "weights": source, "reason": None}
+        return {
+            "array": "x".join(map(str, board.array)),
+            "fits": False,
+            "predicted_cycles": None,
+            "weights": None,
+            "reason": str(error),
+        }
+    return {
+        "array": image.config.name,
+        "fits": True,
+        "predicted_cycles": image.cycles,
+        "weights": ("on chip", "scratchpad", "external")[image.usage["weight_source"]],
+        "reason": None,
+    }

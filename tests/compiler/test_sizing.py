@@ -26,6 +26,7 @@ from celosia.errors import BoardError, FitError
 from celosia.graph.ir import Conv2D, Graph
 from celosia_hw.boards import Board, MemoryKind, all_boards, get_board
 from celosia_hw.config import AcceleratorConfig
+from celosia_hw.isa import Source
 from celosia_sim.program_model import first_difference
 from celosia_sim.random_models import random_inputs
 
@@ -142,6 +143,21 @@ def test_memory_blocks_go_where_the_model_needs_them(network: Any, load: Load) -
     assert config.weight_depth > standard.weight_depth
     assert used_blocks(board, config) <= board.memories[0].blocks
     assert first_difference(image, graph, random_inputs(graph, 0)) is None
+
+
+def test_a_smaller_array_keeps_weights_on_the_chip(network: Any, load: Load) -> None:
+    """1056 words of 256 bytes take as many memory blocks as 1536, words of 128 bytes do not."""
+    board = get_board("ulx3s_85f")
+    x = network.input(1, 640)
+    y = network.dense(network.dense(x, 256, 640), 256, 256)
+    graph = network.load(load, network.dense(y, 160, 256))
+    sources = {}
+    for array in (None, board.array):
+        config = size_config(graph, board, array)
+        assert used_blocks(board, config) <= board.memories[0].blocks
+        image = compile_graph(graph, config)
+        sources[config.name] = Source(image.usage["weight_source"])
+    assert sources == {"8x16": Source.RESIDENT, "16x16": Source.EXTERNAL}
 
 
 def test_large_activations_get_a_larger_scratchpad(network: Any, load: Load) -> None:

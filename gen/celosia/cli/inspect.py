@@ -119,7 +119,7 @@ def inspect(model: Path, *, quiet: bool) -> Report:
 
     Lists operators, shapes, scales, MACs, weights and dead channels. DEAD counts the channels whose
     weights are all zero; optimization removes them without changing an output. Then it lists each
-    board with its default array, where the weights would be, and the predicted time of a run.
+    board with the array that suits, where the weights would be, and the predicted time of a run.
     """
     from celosia.inspect import inspect as run
 

@@ -3,7 +3,8 @@
 
 A board's standard configuration is kept wherever the model runs on it, so that models share an
 accelerator. Otherwise the arithmetic is widened to what exactness needs, and on devices with one
-kind of memory blocks these are divided anew between weights and activations.
+kind of memory blocks these are divided anew between weights and activations, if need be with a
+smaller array.
 """
 
 from __future__ import annotations
@@ -49,28 +50,43 @@ _ROW_STEP = 512
 
 
 def size_config(graph: Graph, board: Board, array: tuple[int, int] | None) -> AcceleratorConfig:
-    """The configuration for ``graph`` on ``board``, with the board's own array if none is given.
+    """The configuration for ``graph`` on ``board``.
+
+    If no array is given it is the board's own; or a smaller one, if that is what keeps the weights
+    on the chip: fewer weights a word leave less of the memory blocks unused.
 
     Raises:
         BoardError: the board cannot have that array.
         FitError: no division of the board's memory holds the model.
         ModelError: the model cannot be compiled for any configuration.
     """
-    standard = standard_config(board, array or board.array, least_weight=_least_weight(graph))
-    config = _widened(standard, required_widths(graph))
-    if board.family == "ice40":
-        return _with_ebr(board, config)
+    arrays = [array] if array else [board.array]
+    if array is None and board.family == "ecp5":
+        rows, lanes = board.array
+        arrays += [(rows // 2, lanes), (rows, lanes // 2), (rows // 2, lanes // 2)]
+    needed, least_weight = required_widths(graph), _least_weight(graph)
+    streaming: AcceleratorConfig | None = None
     error: FitError | None = None
-    for candidate in _divisions(graph, board, config):
-        if _free(board, candidate) < weight_blocks(_KIND, candidate):
-            continue
-        try:
-            make_plan(graph, candidate)
-        except FitError as reason:
-            error = reason
-        else:
-            return candidate
-    raise error or FitError(f"{graph.name}: {board.title} has too few memory blocks")
+    for tried in arrays:
+        standard = standard_config(board, tried, least_weight=least_weight)
+        config = _widened(standard, needed)
+        if board.family == "ice40":
+            return _with_ebr(board, config)
+        for candidate in _divisions(graph, board, config):
+            if _free(board, candidate) < weight_blocks(_KIND, candidate):
+                continue
+            try:
+                plan = make_plan(graph, candidate)
+            except FitError as reason:
+                if tried == arrays[0]:
+                    error = reason
+                continue
+            if plan.weights.source != Source.EXTERNAL:
+                return candidate
+            streaming = streaming or candidate
+    if streaming is None:
+        raise error or FitError(f"{graph.name}: {board.title} has too few memory blocks")
+    return streaming
 
 
 def standard_config(
