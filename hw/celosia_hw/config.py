@@ -13,8 +13,8 @@ ARRAY_SIZES = (2, 4, 8, 16)
 #: What makes the products: LUTs, SB_MAC16 (two int8 products each), MULT18X18D (one, or two).
 MULTIPLIERS = ("fabric", "mac16", "mult18", "mult18_pair")
 #: Bits of the shift and the tie fields that follow bias and multiplier in a parameter entry.
-SHIFT_BITS = 6
-TIE_BITS = 6
+SHIFT_BITS = 5
+TIE_BITS = 1
 
 
 class ConfigError(ValueError):
@@ -109,6 +109,12 @@ class AcceleratorConfig:
     def least_weight(self) -> int:
         """The least weight whose products are exact."""
         return -127 if self.multipliers == "mult18_pair" else -128
+
+    @property
+    def least_shift(self) -> int:
+        """What a shift field of zero stands for: then an accumulator of one, by the largest
+        multiplier, is beyond every int8."""
+        return self.multiplier_bits - 9
 
     @property
     def word_bytes(self) -> int:

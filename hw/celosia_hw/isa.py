@@ -17,8 +17,6 @@ INSTRUCTION_BYTES = 4 * INSTRUCTION_WORDS
 #: Byte addresses and strides in the scratchpad.
 ADDRESS_BITS = 20
 _ADDRESSES = 1 << ADDRESS_BITS
-#: Value of a tie field that adds nothing.
-NO_TIE = 63
 
 
 class Opcode(IntEnum):
@@ -73,8 +71,8 @@ A = ADDRESS_BITS
 COMPUTE = _pack(
     [
         ("opcode", 4),
-        ("second_pass", 1),  # results go through table T1 (and T2) once more
-        ("residual", 1),  # ... and T2 of the stored tensor at out address + residual_delta
+        ("second_pass", 1),  # results go through tables T1 and T2 once more
+        ("residual", 1),  # ... T2 with the stored tensor at out address + residual_delta
         ("weights_ring", 1),  # weights are consumed from the ring and freed
         ("weights_shared", 1),  # all groups use the same weights
         ("parameters_ring", 1),  # parameter rows are consumed from the ring and freed
@@ -91,12 +89,12 @@ COMPUTE = _pack(
     [("in_c", A), ("zero_point", 8)],
     [("out_base", A), ("low", 8)],
     [("out_group", A), ("high", 8)],
-    [("out_line", A), ("zero_point2", 8)],
-    [("out_position", A), ("low2", 8)],
+    [("out_line", A)],
+    [("out_position", A)],
     [("weight_base", 16), ("weight_words", 16, True)],  # words of one group
-    [("parameter_base", 16), ("shift2", 6), ("tie2", 6)],
+    [("parameter_base", 16), ("shift2", 5, True)],
     [("residual_delta", A)],
-    [("table_base", A), ("high2", 8)],
+    [("table_base", A)],
 )
 
 #: Fields of SETUP.
@@ -120,7 +118,7 @@ INPUT_LOOPS = (
 OUTPUT_LOOPS = (("positions", "out_position"), ("lines", "out_line"), ("groups", "out_group"))
 
 #: Fields that hold two's complement numbers.
-SIGNED = frozenset({"zero_point", "low", "high", "zero_point2", "low2", "high2"})
+SIGNED = frozenset({"zero_point", "low", "high"})
 
 
 class EncodingError(ValueError):
@@ -231,7 +229,7 @@ class Register(IntEnum):
     BREAKPOINT = 9  # read, write: number of instructions after which a run pauses; 0 means never
 
 
-IDENT_VALUE = 0x43_45_4C_01  # "CEL", version of the instruction set
+IDENT_VALUE = 0x43_45_4C_02  # "CEL", version of the instruction set
 
 
 class Space(IntEnum):

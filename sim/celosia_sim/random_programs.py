@@ -21,6 +21,7 @@ _WEIGHT_LIST = 0x1A00
 _PARAMETER_LIST = 0x1A80
 _PROFILE = 0x1B00
 _INPUTS, _OUTPUTS, _END = 0x2000, 0x4000, 0x7000
+_FUNCTION_TABLES = 0x7000
 _WINDOW = 0x6000
 _WEIGHTS = 0x8000
 _PARAMETERS = 0xE000
@@ -50,9 +51,9 @@ class _Draw:
         multiplier = self.integer(1 << b - 2, (1 << b) - 1)
         if self.chance(0.1):
             multiplier = self.integer(1, 15)
-        shift = self.integer(1, a + b - 1) if self.chance(0.1) else self.integer(b + 3, b + 11)
-        tie = self.integer(0, shift - 2) if shift > 1 and self.chance(0.7) else 63
-        bits = (bias & ((1 << a) - 1)) | multiplier << a | shift << a + b | tie << a + b + 6
+        shift = self.integer(0, 31) if self.chance(0.1) else self.integer(12, 20)
+        tie = int(self.chance(0.7))
+        bits = (bias & ((1 << a) - 1)) | multiplier << a | shift << a + b | tie << a + b + 5
         return bits.to_bytes(4 * self.config.parameter_units, "little")
 
     def row(self) -> bytes:
@@ -107,12 +108,9 @@ class _Draw:
 
         low, high = sorted((self.integer(-128, 127), self.integer(-128, 127)))
         f["low"], f["high"] = (low, high) if self.chance(0.3) else (-128, 127)
-        f["low2"], f["high2"] = (-100, 90) if self.chance(0.4) else (-128, 127)
         f["zero_point"] = self.integer(-128, 127)
-        f["zero_point2"] = self.integer(-128, 127)
         f["shift2"] = self.integer(10, 23)
-        f["tie2"] = 63 if self.chance(0.5) else self.integer(0, f["shift2"] - 2)
-        f["table_base"] = _TABLES
+        f["table_base"] = _TABLES if f["residual"] else _FUNCTION_TABLES
 
         f["weights_shared"] = int(opcode != Opcode.MAX and self.chance(0.2))
         f["parameters_uniform"] = int(self.chance(0.2))
@@ -171,6 +169,8 @@ def random_program(
         scratch(_PROGRAM, code),
         scratch(_TABLES, numbers(draw.rng.integers(-(1 << 24), 1 << 24, 512), "<i4")),
         scratch(_INPUTS, numbers(window, "i1")),
+        scratch(_FUNCTION_TABLES, numbers(draw.rng.integers(-(1 << 24), 1 << 24, 256), "<i4")),
+        scratch(_FUNCTION_TABLES + 1024, numbers(np.zeros(256), "<i4")),
     ]
     weights, parameters = b"".join(draw.weights), b"".join(draw.parameters)
     if draw.ring:

@@ -67,7 +67,7 @@ def test_unspoilt(graph: Graph, image: Image) -> None:
         (Opcode.CHAIN, "out_base", 0x1FFFE, "beyond the scratchpad"),
         (Opcode.CONV, "out_line", 13, "out_line of a residual is no multiple of 4"),
         (Opcode.CONV, "table_base", 6, "not aligned to words"),
-        (Opcode.CONV, "shift2", 0, "second pass: shift 0"),
+        (Opcode.CONV, "residual", 0, "without a residual has a table for it"),
         (Opcode.CONV, "groups", 200, "rows early|beyond the scratchpad"),
         (Opcode.SETUP, "weight_source", 0, "disagree about the ring"),
         (Opcode.SETUP, "parameter_source", 2, "parameters cannot come from the external port"),

@@ -12,6 +12,7 @@ import pytest
 from celosia.arithmetic import pool
 from celosia.compiler import requantize
 from celosia.compiler.context import Context
+from celosia.compiler.parameters import normalized
 from celosia.compiler.requantize import Requantization, signed_bits
 from celosia.compiler.storage import Placement
 from celosia.graph.ir import AveragePool2D, Graph, Mean
@@ -21,9 +22,12 @@ from celosia_sim.tflite_writer import per_tensor
 
 
 def apply(found: Requantization, sums: np.ndarray) -> np.ndarray:
-    e = found.entries
-    constants = e.multiplier, e.shift, e.tie
-    return first_pass(sums + e.bias, constants, found.zero_point, (found.low, found.high))
+    """What the hardware makes of sums, from the form in which it gets the constants."""
+    config = AcceleratorConfig(accumulator_bits=32, multiplier_bits=32)
+    multiplier, shift, tie = normalized(found.entries, config)
+    constants = multiplier, config.least_shift + shift, tie << config.multiplier_bits - 1
+    biased = sums + found.entries.bias
+    return first_pass(biased, constants, found.zero_point, (found.low, found.high))
 
 
 @pytest.mark.parametrize("tabulated", [0, 1 << 12])

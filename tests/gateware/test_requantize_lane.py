@@ -10,7 +10,7 @@ import cocotb
 import pytest
 
 from celosia_hw.config import AcceleratorConfig
-from celosia_hw.gateware.requantize import TO_PRODUCT, TO_RESULT, TO_SUM, RequantizeLane
+from celosia_hw.gateware.requantize import RequantizeLane, latency
 from celosia_hw.isa import Opcode, encode
 from celosia_sim.rtl.block import block_parameters, start_bench
 from celosia_sim.rtl.cycles import Bench
@@ -22,20 +22,24 @@ from celosia_sim.rtl.requantization import (
     second_pass,
 )
 
-FIRST = TO_PRODUCT + TO_RESULT
-SECOND = FIRST + TO_SUM + TO_RESULT
+
+def make(**changes: Any) -> RequantizeLane:
+    return RequantizeLane(AcceleratorConfig(chain_bits=18, **changes))
 
 
-def make(accumulator_bits: int, multiplier_bits: int) -> RequantizeLane:
-    config = AcceleratorConfig(accumulator_bits=accumulator_bits, multiplier_bits=multiplier_bits)
-    return RequantizeLane(config)
-
-
-@pytest.mark.parametrize(("accumulator_bits", "multiplier_bits"), [(26, 24), (22, 16), (32, 32)])
+@pytest.mark.parametrize(
+    ("accumulator_bits", "multiplier_bits"), [(26, 24), (20, 16), (32, 32), (24, 29)]
+)
+@pytest.mark.parametrize("multipliers", ["mac16", "mult18"])
 def test_requantize_lane(
-    run_block: Callable[..., None], accumulator_bits: int, multiplier_bits: int
+    run_block: Callable[..., None], accumulator_bits: int, multiplier_bits: int, multipliers: str
 ) -> None:
-    run_block(make, accumulator_bits=accumulator_bits, multiplier_bits=multiplier_bits)
+    run_block(
+        make,
+        accumulator_bits=accumulator_bits,
+        multiplier_bits=multiplier_bits,
+        multipliers=multipliers,
+    )
 
 
 class Lane:
@@ -90,16 +94,17 @@ async def first_passes(dut: Any) -> None:
     """A new value in each cycle."""
     bench = await start_bench(dut, make, "first passes")
     lane = Lane(bench)
-    widths = block_parameters()
+    config = AcceleratorConfig(chain_bits=18, **block_parameters())
+    cycles = latency(config)
     for _ in range(12):
         lane.reset()
         fields = random_clamps(bench.rng)
         set_instruction(bench, fields)
         for turn in range(500):
-            accumulator, entry = random_case(bench.rng, **widths)
+            accumulator, entry = random_case(bench.rng, config)
             lane.at(turn)["value"] = accumulator
-            lane.at(turn + 1)["parameters"] = vars(entry)
-            lane.expect(turn + FIRST, entry.first_pass(accumulator, fields))
+            lane.at(turn + cycles.parameters)["parameters"] = vars(entry)
+            lane.expect(turn + cycles.first_pass, entry.first_pass(accumulator, fields, config))
         await bench.run(lambda: lane.turn == len(lane.expected), limit=10_000)
         assert lane.compared >= 500
 
@@ -109,7 +114,8 @@ async def second_passes(dut: Any) -> None:
     """A new value in every other cycle; between them the values of before come again."""
     bench = await start_bench(dut, make, "second passes")
     lane = Lane(bench)
-    widths = block_parameters()
+    config = AcceleratorConfig(chain_bits=18, **block_parameters())
+    cycles = latency(config)
     for _ in range(12):
         tables = random_tables(bench.rng)
         bench.agents.clear()
@@ -124,14 +130,15 @@ async def second_passes(dut: Any) -> None:
         fields = random_clamps(bench.rng) | random_second_pass(bench.rng, tables)
         set_instruction(bench, fields)
         for turn in range(0, 500, 2):
-            accumulator, entry = random_case(bench.rng, **widths)
+            accumulator, entry = random_case(bench.rng, config)
             residual = bench.rng.choice((-128, 127, bench.rng.randint(-128, 127)))
             lane.at(turn)["value"] = accumulator
-            lane.at(turn + 1)["parameters"] = vars(entry)
-            lane.at(turn + FIRST)["residual"] = residual & 255
-            lane.at(turn + FIRST + TO_SUM)["second"] = 1
-            first = entry.first_pass(accumulator, fields)
-            lane.expect(turn + FIRST, first)
-            lane.expect(turn + SECOND, second_pass(first, residual, tables, fields))
+            lane.at(turn + cycles.parameters)["parameters"] = vars(entry)
+            lane.at(turn + cycles.first_pass)["residual"] = residual & 255
+            lane.at(turn + cycles.first_pass + cycles.table_sum)["second"] = 1
+            first = entry.first_pass(accumulator, fields, config)
+            lane.expect(turn + cycles.first_pass, first)
+            result = second_pass(first, residual, tables, fields)
+            lane.expect(turn + cycles.second_pass, result)
         await bench.run(lambda: lane.turn == len(lane.expected), limit=10_000)
         assert lane.compared >= 500

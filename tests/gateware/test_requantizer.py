@@ -10,7 +10,7 @@ import cocotb
 import pytest
 
 from celosia_hw.config import AcceleratorConfig
-from celosia_hw.gateware.requantize import Requantizer, parameter_layout
+from celosia_hw.gateware.requantize import Requantizer, latency, parameter_layout
 from celosia_hw.isa import Opcode, encode
 from celosia_sim.rtl.block import block_parameters, start_bench
 from celosia_sim.rtl.cycles import Bench, never
@@ -31,34 +31,43 @@ def make(config: dict[str, Any]) -> Requantizer:
 
 
 @pytest.mark.parametrize(
-    ("lanes", "accumulator_bits", "multiplier_bits"), [(1, 26, 24), (2, 20, 32), (4, 32, 24)]
+    ("lanes", "accumulator_bits", "multiplier_bits", "multipliers"),
+    [(1, 26, 24, "mac16"), (2, 20, 32, "mult18"), (4, 32, 24, "mult18_pair")],
 )
 def test_requantizer(
-    run_block: Callable[..., None], lanes: int, accumulator_bits: int, multiplier_bits: int
+    run_block: Callable[..., None],
+    lanes: int,
+    accumulator_bits: int,
+    multiplier_bits: int,
+    multipliers: str,
 ) -> None:
     config = {
         "requantize_lanes": lanes,
         "accumulator_bits": accumulator_bits,
         "chain_bits": 18,
         "multiplier_bits": multiplier_bits,
+        "multipliers": multipliers,
     }
     run_block(make, config=config)
 
 
 class ParameterMemory:
-    """Shows a beat's row from the cycle after the beat was sent on, until the next one was."""
+    """Shows a beat's row from ``latency`` enabled cycles after the beat was sent on, until that of
+    the next one."""
 
-    def __init__(self, bench: Bench, source: StreamSource) -> None:
+    def __init__(self, bench: Bench, source: StreamSource, latency: int) -> None:
         self.bench, self.source = bench, source
         self.rows: list[int] = []
+        self.read = [0] * latency  # beats sent, some cycles before
         bench.agents.append(self)
 
     def drive(self) -> None:
-        if self.source.cycles:
-            self.bench.set_bits("parameters", self.rows[len(self.source.cycles) - 1])
+        if self.read[0]:
+            self.bench.set_bits("parameters", self.rows[self.read[0] - 1])
 
     def sample(self) -> None:
-        pass
+        if self.bench.bits("i__ready"):
+            self.read = [*self.read[1:], len(self.source.cycles)]
 
 
 class Unit:
@@ -71,7 +80,7 @@ class Unit:
         self.second_pass = False
         self.turn = 0  # cycles in which the block moved
         self.source = StreamSource(bench, "i", stall(), gate=self._may_send)
-        self.memory = ParameterMemory(bench, self.source)
+        self.memory = ParameterMemory(bench, self.source, latency(self.config).parameters)
         self.sink = StreamSink(bench, "o", stall())
         self.inside = 0
         bench.agents.append(self)
@@ -108,10 +117,7 @@ class Unit:
         values, expected = [], []
         for _ in range(beats):
             count = rng.randint(1, config.requantize_lanes)
-            cases = [
-                random_case(rng, config.accumulator_bits, config.multiplier_bits)
-                for _ in range(config.requantize_lanes)
-            ]
+            cases = [random_case(rng, config) for _ in range(config.requantize_lanes)]
             operands = [rng.choice((-128, 127, rng.randint(-128, 127))) for _ in cases]
             address = rng.getrandbits(config.address_bits)
             values.append(
@@ -125,7 +131,7 @@ class Unit:
             self.memory.rows.append(self._row([entry for _, entry in cases]))
             results = []
             for (accumulator, entry), operand in zip(cases, operands, strict=True):
-                y = entry.first_pass(accumulator, fields)
+                y = entry.first_pass(accumulator, fields, config)
                 results.append(second_pass(y, operand, tables, fields) if second else y)
             expected.append(
                 {"values": [y & 255 for y in results], "address": address, "count": count}
@@ -155,9 +161,10 @@ async def random_beats(dut: Any) -> None:
 async def latency_and_throughput(dut: Any) -> None:
     bench = await start_bench(dut, make, "latency")
     unit = Unit(bench, stalls=False)
-    for second, latency, each in ((False, 9, 1), (True, 16, 2)):
+    cycles = latency(unit.config)
+    for second, whole, each in ((False, cycles.first_pass, 1), (True, cycles.second_pass, 2)):
         start = len(unit.source.cycles)
         await unit.run(100, second=second)
         taken, left = unit.source.cycles[start:], unit.sink.cycles[start:]
         assert taken == [taken[0] + each * i for i in range(100)]
-        assert left == [cycle + latency for cycle in taken]
+        assert left == [cycle + whole for cycle in taken]

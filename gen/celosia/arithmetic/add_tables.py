@@ -3,57 +3,60 @@
 
 The second pass turns an int8 y, and for an addition another int8 x, into::
 
-    u = T1[y + 128] + (T2[x + 128] if there is a T2 else 0)
-    z = clamp(((u + 2^(s-1) + tie) >> s) + zero_point, low, high)
-    tie = 0 if t is NO_TIE, else 2^t if u >= 0 else -2^t
+    z = clamp((T1[y + 128] + T2[x + 128] + 2^(s-1)) >> s, low, high)
 
-T1 and T2 hold 256 signed 32-bit numbers each.
+T1 and T2 hold 256 signed 32-bit numbers each. T1 includes the zero point of z; for a function of y
+alone T2 is zero.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from celosia.arithmetic.add import add_operands
 from celosia.arithmetic.difference_constraints import UNBOUNDED, solve
-from celosia.arithmetic.single_rounding import NO_TIE, Int64Array
+from celosia.arithmetic.single_rounding import Int64Array
 from celosia.graph.ir import Activation, Quantization
 
 _INT32_MAX = (1 << 31) - 1
 #: Shifts below the largest that the search tries.
 _SHIFT_TRIES = 3
+#: Slopes that it tries: steeper by 1, 2, 4, ... of the multiplier's 2^31.
+_STEEPER_TRIES = 14
+#: Steps that the tables hold besides the operands: those of a zero point, and one of the search.
+_SPARE_STEPS = 130
 
 
 @dataclass(frozen=True)
 class SecondPass:
-    """Tables and constants of the second pass; ``second`` is None for a function of y alone.
+    """Tables and constants of the second pass.
 
-    ``shift`` (s) is in 1..30, ``tie`` (t) in 0..s-2 or NO_TIE; outputs lie within ``clamp``.
+    ``shift`` (s) is in 1..32; outputs lie within ``clamp``.
     """
 
     first: npt.NDArray[np.int32]
-    second: npt.NDArray[np.int32] | None
+    second: npt.NDArray[np.int32]
     shift: int
-    tie: int
-    zero_point: int
     clamp: tuple[int, int]
 
     def outputs(self) -> Int64Array:
-        """All results: [y + 128, x + 128], or [y + 128] where there is no T2."""
-        u = self.first.astype(np.int64)
-        if self.second is not None:
-            u = u[:, None] + self.second.astype(np.int64)
-        return _round(u, self.shift, self.tie, self.zero_point, self.clamp)
+        """All results: [y + 128, x + 128]."""
+        u = self.first.astype(np.int64)[:, None] + self.second.astype(np.int64)
+        return np.asarray(np.clip((u + (1 << self.shift - 1)) >> self.shift, *self.clamp))
+
+    def behind(self, values: npt.ArrayLike) -> SecondPass:
+        """The same after a function of y, whose results for -128..127 are ``values``."""
+        return replace(self, first=self.first[np.asarray(values) + 128])
 
 
 def function_tables(values: Sequence[int]) -> SecondPass:
     """A function of one int8: ``values`` has the 256 results for -128..127."""
-    table = np.asarray(values, dtype=np.int32) << 1
-    return SecondPass(table, None, 1, NO_TIE, 0, (-128, 127))
+    first = np.asarray(values, dtype=np.int32) << 1
+    return SecondPass(first, np.zeros_like(first), 1, (-128, 127))
 
 
 def add_tables(
@@ -98,33 +101,33 @@ def find_tables(
     Returns:
         Tables compared with ``wanted`` entry by entry, or None if none were found.
     """
-    for s in _shifts(scaled_first, scaled_second, multiplier, shift):
-        scaled = [_scale(v, multiplier, 31 - shift - s) for v in (scaled_first, scaled_second)]
-        # The sum's first rounding adds half of its unit, which weighs 2^shift steps; the second
-        # rounds halves away from zero. In one rounding this is a tie of that weight.
-        for t in (s - 1 + shift, NO_TIE):
-            if (0 <= t <= s - 2 and shift < 0) or t == NO_TIE:
-                found = _checked(wanted, scaled[0], scaled[1], s, t, zero_point, clamp)
-                if found is not None:
-                    return found
-    for s in _shifts(scaled_first, scaled_second, multiplier, shift):
-        scaled = [_scale(v, multiplier, 31 - shift - s) for v in (scaled_first, scaled_second)]
-        for t in range(NO_TIE, s - 1):
-            lower, upper = _bounds(wanted, s, t, zero_point, clamp)
-            solution = solve(lower, upper, (scaled[0], scaled[1]))
-            if solution is not None:
-                found = _checked(wanted, *_centred(*solution), s, t, zero_point, clamp)
-                if found is not None:
-                    return found
+    operands = scaled_first, scaled_second
+    shifts = _shifts(*operands, multiplier, shift)
+    # The reference rounds twice and halves away from zero, this once and halves up. A slope that is
+    # a little steeper moves what is just below a half, or at one, over it.
+    for s in shifts:
+        for steeper in (0, *(1 << bit for bit in range(_STEEPER_TRIES))):
+            first, second = (_scale(v, multiplier + steeper, 31 - shift - s) for v in operands)
+            found = _checked(wanted, first, second, s, zero_point, clamp)
+            if found is not None:
+                return found
+    for s in shifts:
+        first, second = (_scale(v, multiplier, 31 - shift - s) for v in operands)
+        solution = solve(*_bounds(wanted, s, zero_point, clamp), (first, second))
+        if solution is not None:
+            found = _checked(wanted, *_centred(*solution), s, zero_point, clamp)
+            if found is not None:
+                return found
     return None
 
 
-def _shifts(first: Int64Array, second: Int64Array, multiplier: int, shift: int) -> Iterator[int]:
-    """The largest s for which the scaled tables fit 32 bits, with one step to spare; some below."""
+def _shifts(first: Int64Array, second: Int64Array, multiplier: int, shift: int) -> list[int]:
+    """The largest s for which the scaled tables and the zero point fit 32 bits, with some steps to
+    spare; some below."""
     largest = int(max(np.abs(first).max(), np.abs(second).max()))
-    steps = (largest * multiplier >> 31 - shift) + 2
+    steps = (largest * multiplier >> 31 - shift) + _SPARE_STEPS
     s = min(_INT32_MAX // steps, 1 << 30).bit_length() - 1
-    return iter(range(s, max(s - _SHIFT_TRIES, 0), -1))
+    return list(range(s, max(s - _SHIFT_TRIES, 0), -1))
 
 
 def _scale(values: Int64Array, multiplier: int, right: int) -> Int64Array:
@@ -132,41 +135,29 @@ def _scale(values: Int64Array, multiplier: int, right: int) -> Int64Array:
     return (values * multiplier + (1 << right - 1)) >> right
 
 
-def _round(
-    u: Int64Array, shift: int, tie: int, zero_point: int, clamp: tuple[int, int]
-) -> Int64Array:
-    offset = 0 if tie == NO_TIE else 1 << tie
-    rounded = (u + (1 << shift - 1) + np.where(u >= 0, offset, -offset)) >> shift
-    return np.asarray(np.clip(rounded + zero_point, *clamp))
-
-
 def _checked(
     wanted: npt.NDArray[np.integer],
     first: Int64Array,
     second: Int64Array,
     shift: int,
-    tie: int,
     zero_point: int,
     clamp: tuple[int, int],
 ) -> SecondPass | None:
     """The tables, if they fit 32 bits and every pair of operands gives what is wanted."""
+    first = first + (zero_point << shift)
     if max(np.abs(first).max(), np.abs(second).max()) > _INT32_MAX:
         return None
-    tables = first.astype(np.int32), second.astype(np.int32)
-    candidate = SecondPass(*tables, shift, tie, zero_point, clamp)
+    candidate = SecondPass(first.astype(np.int32), second.astype(np.int32), shift, clamp)
     return candidate if np.array_equal(candidate.outputs(), wanted) else None
 
 
 def _bounds(
-    wanted: npt.NDArray[np.integer], shift: int, tie: int, zero_point: int, clamp: tuple[int, int]
+    wanted: npt.NDArray[np.integer], shift: int, zero_point: int, clamp: tuple[int, int]
 ) -> tuple[Int64Array, Int64Array]:
-    """Least and greatest u that gives each wanted result."""
-    offset = 0 if tie == NO_TIE else 1 << tie
+    """Least and greatest u, zero point excluded, that gives each wanted result."""
 
     def least(level: Int64Array) -> Int64Array:
-        # The least u that rounds to at least ``level`` is positive for levels from 1 on.
-        middle = (2 * level - 1) << shift - 1
-        return middle - np.where(level >= 1, offset, -offset)
+        return (2 * level - 1) << shift - 1
 
     level = wanted.astype(np.int64) - zero_point
     lower = np.where(wanted <= clamp[0], -UNBOUNDED, least(level))

@@ -8,6 +8,8 @@ M, rounds the doubled high half to nearest (halves up), and divides by 2^n with 
     y = clamp(((x*m + 2^(s-1) + tie) >> s) + zero_point, low, high)
     tie = 0 if t is NO_TIE, else 2^t if x >= 0 else -2^t
 
+with 2^t no less than the highest bit of m.
+
 Both are monotone in x and take at most 256 values, so they are equal on a whole range of
 accumulators exactly when they are equal on both sides of every point where the reference steps:
 at most 255 pairs of comparisons. For given s and t each comparison bounds m from one side, which
@@ -40,13 +42,16 @@ _INT32_MAX = (1 << 31) - 1
 _FUNCTION_SHIFT = 52
 #: Stands for a multiplier that no step bounds from above.
 _UNBOUNDED = 1 << 61
+#: Most bits from a tie to the shift: what the hardware's normalized multipliers can have.
+_FARTHEST_TIE = 23
 
 
 @dataclass(frozen=True)
 class SingleRounding:
     """Constants of the hardware's requantizer, one entry for each channel.
 
-    ``multiplier`` (m) is not negative, ``shift`` (s) is in 1..62, ``tie`` (t) in 0..s-2 or NO_TIE.
+    ``multiplier`` (m) is not negative, ``shift`` (s) is in 1..62, ``tie`` (t) is NO_TIE or in
+    0..s-2, s-23 or more, with m < 2^(t+1).
     """
 
     multiplier: Int64Array
@@ -57,8 +62,8 @@ class SingleRounding:
 
     @property
     def multiplier_bits(self) -> int:
-        """Bits of the widest multiplier."""
-        return int(self.multiplier.max(initial=0)).bit_length()
+        """Bits of the widest multiplier, or tie."""
+        return int(np.max(bits_with_tie(self.multiplier, self.tie), initial=0))
 
     def apply(self, accumulator: Int64Array) -> Int64Array:
         """What the hardware makes of ``accumulator``, whose last axis is the channel axis or 1."""
@@ -103,7 +108,8 @@ def find(
         acc_min, acc_max: the reachable accumulators, bias included, both ends included (int32).
         zero_point: of the output, -128..127.
         clamp: least and greatest output, int8.
-        multiplier_bits: 1..31. With 31 the result is never None for lack of bits.
+        multiplier_bits: 1..31. With 31 the result is never None for lack of bits, but for
+            shifts below -22.
 
     Returns:
         Constants proved equal for every accumulator of the range; None where some channel needs
@@ -113,7 +119,7 @@ def find(
     if steps is None:
         return None
     scale, _ = _reference_form(*_columns(multiplier, shift))
-    return _accept(_solve(steps, scale[:, 0], _tie_distances(shift)), steps, multiplier_bits)
+    return _accept(_solve(steps, scale[:, 0], _ties(shift)), steps, multiplier_bits)
 
 
 def required_multiplier_bits(
@@ -126,7 +132,7 @@ def required_multiplier_bits(
 ) -> Int64Array | None:
     """Bits of the narrowest multiplier, for each channel; arguments and None as for ``find``."""
     found = find(multiplier, shift, acc_min, acc_max, zero_point, clamp, 31)
-    return None if found is None else _bit_length(found.multiplier)
+    return None if found is None else bits_with_tie(found.multiplier, found.tie)
 
 
 def find_for_steps(
@@ -145,7 +151,7 @@ def find_for_steps(
     e = np.atleast_1d(np.asarray(exponent, dtype=np.int64))
     # Fine enough for 31 bits of the slope, coarse enough for outputs shifted by it.
     scale = np.clip(31 - e, _FUNCTION_SHIFT - np.maximum(e, 0), 62)
-    return _accept(_solve(steps, scale, _tie_distances(e)), steps, multiplier_bits)
+    return _accept(_solve(steps, scale, _ties(e)), steps, multiplier_bits)
 
 
 def find_for_function(
@@ -179,8 +185,8 @@ def find_for_function(
     ends = np.array([acc_min]), np.array([acc_min + len(outputs) - 1])
     at = acc_min + np.searchsorted(outputs, np.arange(low + 1, high + 1))
     steps = Steps(at[None, :].astype(np.int64), *ends, zero_point, clamp)
-    distances = [np.array([d]) for d in (NO_TIE, *range(2, _FUNCTION_SHIFT + 1))]
-    return _accept(_solve(steps, np.array([_FUNCTION_SHIFT]), distances), steps, multiplier_bits)
+    ties = [np.array([d]) for d in (NO_TIE, *range(2, _FARTHEST_TIE + 1))]
+    return _accept(_solve(steps, np.array([_FUNCTION_SHIFT]), ties), steps, multiplier_bits)
 
 
 def prove(candidate: SingleRounding, steps: Steps) -> npt.NDArray[np.bool_]:
@@ -200,7 +206,9 @@ def prove(candidate: SingleRounding, steps: Steps) -> npt.NDArray[np.bool_]:
     below = (steps.at <= acc_min) | (evaluate(np.maximum(steps.at - 1, acc_min)) < levels)
     legal = (candidate.multiplier >= 0) & (candidate.shift >= 1) & (candidate.shift <= 62)
     legal &= (candidate.tie == NO_TIE) | (
-        (candidate.tie >= 0) & (candidate.tie <= candidate.shift - 2)
+        (candidate.tie >= np.maximum(0, candidate.shift - _FARTHEST_TIE))
+        & (candidate.tie <= candidate.shift - 2)
+        & (candidate.multiplier < np.int64(2) << np.maximum(candidate.tie, 0))
     )
     same = candidate.clamp == steps.clamp and candidate.zero_point == steps.zero_point
     return np.asarray(legal & np.all(reached & below, axis=1) & same)
@@ -249,33 +257,34 @@ def _columns(*arrays: npt.ArrayLike) -> tuple[Int64Array, Int64Array]:
     return first, second
 
 
-def _tie_distances(shift: npt.ArrayLike) -> list[Int64Array]:
-    """Candidates of s - t for slopes of about 2^shift = 2^-n. The reference's own is n + 1, an
-    offset of 1/2 to 1 accumulator; as a step can move by less than one, the other candidates are
-    about as large, smaller, or none."""
+def _ties(shift: npt.ArrayLike) -> list[Int64Array]:
+    """Candidates of s - t for slopes of 2^(shift-1) to 2^shift = 2^-n: none, and what the reference
+    has for multipliers of 31 and of 30 bits, an offset of 1/2 to 2 accumulators."""
     n = -np.minimum(np.atleast_1d(np.asarray(shift, dtype=np.int64)), 0)
-    return [np.full_like(n, NO_TIE), *(np.maximum(n + extra, 2) for extra in (0, 1, 2, 3))]
+    own = (np.where((d >= 2) & (d <= _FARTHEST_TIE), d, NO_TIE) for d in (n + 1, n))
+    return [np.full_like(n, NO_TIE), *own]
 
 
 def _offsets(shift: Int64Array, tie: Int64Array) -> tuple[Int64Array, Int64Array]:
     return np.int64(1) << shift - 1, np.where(tie >= 0, np.int64(1) << np.maximum(tie, 0), 0)
 
 
-def _solve(steps: Steps, scale: Int64Array, distances: list[Int64Array]) -> SingleRounding:
+def _solve(steps: Steps, scale: Int64Array, ties: list[Int64Array]) -> SingleRounding:
     """The narrowest multipliers over all candidates; a multiplier of -1 marks a channel without."""
     scale = np.broadcast_to(scale, steps.acc_min.shape)
     best = None
-    for distance in distances:
+    for distance in ties:
         tie = np.where(distance == NO_TIE, NO_TIE, scale - distance)
         least, greatest = _interval(steps, scale, tie)
-        # The same candidate may not exist at this scale: more than the whole shift away.
-        least = np.where((distance > scale) & (distance != NO_TIE), greatest + 1, least)
+        greatest = np.where(tie >= 0, np.minimum(greatest, (np.int64(2) << tie) - 1), greatest)
+        # It may not exist at this scale.
+        least = np.where((tie < 0) & (distance != NO_TIE), greatest + 1, least)
         candidate = _narrowest(least, greatest, scale, tie)
         if best is None:
             best = candidate
             continue
-        new, old = candidate[0], best[0]
-        better = (new >= 0) & ((old < 0) | (_bit_length(new) < _bit_length(old)))
+        new, old = (bits_with_tie(m, t) for m, _, t in (candidate, best))
+        better = (candidate[0] >= 0) & ((best[0] < 0) | (new < old))
         m, s, t = (np.where(better, b, a) for a, b in zip(best, candidate, strict=True))
         best = (m, s, t)
     assert best is not None
@@ -335,7 +344,7 @@ def _narrowest(
     # below leaves the interval's only multiple of the largest power of two.
     feasible = (least <= greatest) & (greatest >= 0)
     differing = np.where(feasible & (least > 0), (least - 1) ^ greatest, 1)
-    drop = _bit_length(differing) - 1
+    drop = bit_length(differing) - 1
     lowest = np.where(tie == NO_TIE, scale - 1, tie)
     drop = np.minimum(drop, lowest)
     multiplier = -(-least >> drop)
@@ -347,7 +356,12 @@ def _narrowest(
     )
 
 
-def _bit_length(values: Int64Array) -> Int64Array:
+def bits_with_tie(multiplier: Int64Array, tie: Int64Array) -> Int64Array:
+    """Bits that hold both a multiplier and what its tie adds."""
+    return np.maximum(bit_length(np.maximum(multiplier, 0)), tie + 1)
+
+
+def bit_length(values: Int64Array) -> Int64Array:
     """Bits of each value >= 0."""
     bits = np.zeros_like(values)
     rest = values.copy()

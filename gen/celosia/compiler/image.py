@@ -46,7 +46,7 @@ from celosia.errors import CelosiaError
 from celosia_hw.config import AcceleratorConfig, ConfigError
 
 MAGIC = b"CELOSIA\0"
-VERSION = 1
+VERSION = 2
 MAX_RANK = 6
 #: No image can be larger; checked before anything is allocated.
 MAX_BYTES = 1 << 28

@@ -44,7 +44,7 @@ def lower(context: Context, op: Op, number: int) -> list[Step]:
     if isinstance(op, ArrayOp) and not isinstance(op, Add | Lookup | Elementwise):
         second = tables.epilogue(context, op, None)
         for step in steps:
-            step.second = second
+            step.second = second and second.behind(step.low, step.high)
     origin = context.place(op.output).address
     for step in steps:
         step.op = number

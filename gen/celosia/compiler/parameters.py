@@ -4,11 +4,17 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
+from celosia.arithmetic.single_rounding import NO_TIE, bits_with_tie
 from celosia.compiler.step import Entries, Step
 from celosia.errors import FitError
-from celosia_hw.config import SHIFT_BITS, TIE_BITS, AcceleratorConfig
-from celosia_hw.isa import NO_TIE, Opcode
+from celosia_hw.config import SHIFT_BITS, AcceleratorConfig
+from celosia_hw.isa import Opcode
+
+Int64Array = npt.NDArray[np.int64]
+#: The largest value of a shift field.
+_LARGEST_SHIFT = (1 << SHIFT_BITS) - 1
 
 
 def padded(entries: Entries, count: int) -> Entries:
@@ -53,15 +59,12 @@ def pack(step: Step, config: AcceleratorConfig, layer: str) -> bytes:
     else:
         values = padded(step.parameters, count)
     _check(values, config, layer)
+    multiplier, shift, tie = normalized(values, config)
     wide = 4 * config.parameter_units
     bias_mask = (1 << config.accumulator_bits) - 1
     packed = bytearray()
     for b, m, s, t in zip(
-        values.bias.tolist(),
-        values.multiplier.tolist(),
-        values.shift.tolist(),
-        values.tie.tolist(),
-        strict=True,
+        values.bias.tolist(), multiplier.tolist(), shift.tolist(), tie.tolist(), strict=True
     ):
         word = t << SHIFT_BITS | s
         word = word << config.multiplier_bits | m
@@ -70,11 +73,30 @@ def pack(step: Step, config: AcceleratorConfig, layer: str) -> bytes:
     return bytes(packed)
 
 
+def normalized(
+    entries: Entries, config: AcceleratorConfig
+) -> tuple[Int64Array, Int64Array, Int64Array]:
+    """Multipliers, shift fields and tie fields of the hardware for the same results.
+
+    A multiplier uses as many bits as there are, so that a tie always is the highest of them; fewer
+    where the shift would be too large else, which has no tie. A scale beyond the largest becomes
+    that one: both give a result beyond int8 for any accumulator but zero.
+    """
+    up = config.multiplier_bits - bits_with_tie(entries.multiplier, entries.tie)
+    field = entries.shift + up - config.least_shift
+    too_far = np.maximum(field - _LARGEST_SHIFT, 0)
+    assert not np.any((too_far > 0) & (entries.tie != NO_TIE))
+    multiplier = entries.multiplier << np.maximum(up - too_far, 0)
+    beyond = field < 0
+    multiplier = np.where(beyond, (1 << config.multiplier_bits) - 1, multiplier)
+    constant = entries.multiplier == 0
+    field = np.where(beyond | constant, 0, field - too_far)
+    return multiplier, field, (entries.tie != NO_TIE).astype(np.int64)
+
+
 def _check(values: Entries, config: AcceleratorConfig, layer: str) -> None:
     assert values.shift.min() >= 1
-    assert values.shift.max() < 1 << SHIFT_BITS
-    assert values.tie.max() < 1 << TIE_BITS
-    multiplier_bits = int(values.multiplier.max()).bit_length()
+    multiplier_bits = values.multiplier_bits
     if multiplier_bits > config.multiplier_bits:
         raise FitError(
             f"{layer}: its requantization needs a multiplier of {multiplier_bits} bits, the "

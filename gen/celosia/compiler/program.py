@@ -141,6 +141,7 @@ def encode_step(
         return (bases[address.storage] + address.offset) % ADDRESS_SPACE
 
     out = resolve(step.output)
+    result = step.second or step
     fields = {
         "out_base": out,
         "out_line": step.out_line % ADDRESS_SPACE,
@@ -167,8 +168,8 @@ def encode_step(
         "out_position": step.out_position % ADDRESS_SPACE,
         "skip": step.skip,
         "tail": step.tail,
-        "low": step.low,
-        "high": step.high,
+        "low": result.low,
+        "high": result.high,
         "parameters_ring": int(parameters.source != Source.RESIDENT),
         "parameters_uniform": int(step.uniform),
         "parameter_base": parameters.base[step.key],
@@ -186,10 +187,6 @@ def encode_step(
             "second_pass": 1,
             "table_base": constants.tables[second.tables.astype("<i4").tobytes()],
             "shift2": second.shift,
-            "tie2": second.tie,
-            "zero_point2": second.zero_point,
-            "low2": second.low,
-            "high2": second.high,
         }
         if second.residual is not None:
             fields["residual"] = 1

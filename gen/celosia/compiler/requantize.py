@@ -29,7 +29,6 @@ from celosia.graph.ir import (
 from celosia.passes.requantization import single_rounding as rounding
 from celosia.passes.rewrite import result_clamp
 from celosia_hw.config import AcceleratorConfig
-from celosia_hw.isa import NO_TIE
 
 Int64Array = npt.NDArray[np.int64]
 #: Windows of up to this many elements have all their sums tabulated.
@@ -66,7 +65,9 @@ def signed_bits(low: int, high: int) -> int:
 def identity(low: int = -128, high: int = 127) -> Requantization:
     """Leaves an int8 as it is, (v*2 + 1) >> 1, but for a clamp."""
     one = np.ones(1, dtype=np.int64)
-    return Requantization(Entries(0 * one, 2 * one, one, NO_TIE * one), 0, low, high, 8, 8)
+    return Requantization(
+        Entries(0 * one, 2 * one, one, single_rounding.NO_TIE * one), 0, low, high, 8, 8
+    )
 
 
 def of_weighted(context: Context, op: WeightedOp) -> Requantization:
@@ -162,9 +163,8 @@ def _steps(
 def _requantization(
     bias: Int64Array, found: SingleRounding, low: Int64Array, high: Int64Array
 ) -> Requantization:
-    tie = np.where(found.tie == single_rounding.NO_TIE, NO_TIE, found.tie)
     return Requantization(
-        Entries(bias, *np.broadcast_arrays(found.multiplier, found.shift, tie)),
+        Entries(bias, *np.broadcast_arrays(found.multiplier, found.shift, found.tie)),
         found.zero_point,
         *found.clamp,
         signed_bits(int(low.min()), int(high.max())),
@@ -181,7 +181,7 @@ def _checked(context: Context, op: ArrayOp, found: Requantization) -> Requantiza
             f"{context.describe(op)}: its accumulators need {bits} bits, the configuration has "
             f"{config.accumulator_bits}; {_remedy('accumulator_bits', bits, 32)}"
         )
-    bits = int(e.multiplier.max()).bit_length()
+    bits = e.multiplier_bits
     if bits > config.multiplier_bits:
         raise FitError(
             f"{context.describe(op)}: its requantization needs a multiplier of {bits} bits, the "

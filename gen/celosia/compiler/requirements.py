@@ -75,7 +75,7 @@ def _widths(found: Requantization, *, chain: bool) -> Widths:
     return Widths(
         max(found.accumulator_bits, signed_bits(int(bias.min()), int(bias.max()))),
         found.sum_bits if chain else 0,
-        int(found.entries.multiplier.max()).bit_length(),
+        found.entries.multiplier_bits,
     )
 
 

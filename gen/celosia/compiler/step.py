@@ -10,10 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from celosia.arithmetic.single_rounding import bits_with_tie
+from celosia_hw.config import SHIFT_BITS
 from celosia_hw.isa import ADDRESS_BITS, COMPUTE, Opcode
 
 #: Strides are taken modulo this.
 ADDRESS_SPACE = 1 << ADDRESS_BITS
+
+#: The largest shift less the bits of a multiplier that uses all of them.
+_FARTHEST_SHIFT = (1 << SHIFT_BITS) - 10
 
 _keys = count()
 
@@ -75,7 +80,7 @@ class Taps:
 
 @dataclass(frozen=True)
 class Entries:
-    """Parameters of consecutive outputs, int64: bias, multiplier, shift and tie (63: none)."""
+    """Parameters of consecutive outputs, int64: bias, and those of a ``SingleRounding``."""
 
     bias: npt.NDArray[np.int64]
     multiplier: npt.NDArray[np.int64]
@@ -84,6 +89,14 @@ class Entries:
 
     def __len__(self) -> int:
         return len(self.bias)
+
+    @property
+    def multiplier_bits(self) -> int:
+        """Bits that the hardware's multiplier needs: those of the widest, and above them as many as
+        a shift is beyond the largest that the hardware has for a multiplier of full width."""
+        bits = bits_with_tie(self.multiplier, self.tie)
+        lacking = np.maximum(self.shift - bits - _FARTHEST_SHIFT, 0)
+        return int(np.where(bits > 0, bits + lacking, 0).max())
 
     def slice(self, start: int, stop: int) -> Entries:
         return Entries(
@@ -96,15 +109,19 @@ class Entries:
 
 @dataclass(frozen=True)
 class SecondPass:
-    """The second requantization: ``tables`` holds T1 (256 entries), then T2 if ``residual``."""
+    """The second requantization: ``tables`` holds T1 and T2, 256 entries each."""
 
     tables: npt.NDArray[np.int32]
     shift: int
-    tie: int
-    zero_point: int
     low: int
     high: int
     residual: Address | None = None
+
+    def behind(self, low: int, high: int) -> SecondPass:
+        """The same for first results that are clamped; the hardware does not clamp them."""
+        first, second = np.split(self.tables, 2)
+        first = first[np.clip(np.arange(-128, 128), low, high) + 128]
+        return replace(self, tables=np.concatenate([first, second]))
 
 
 @dataclass(kw_only=True)

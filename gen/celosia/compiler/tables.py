@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from celosia.arithmetic import add_tables, single_rounding
+from celosia.arithmetic import add_tables
 from celosia.arithmetic.add import add_operands
 from celosia.arithmetic.functions import function_table
 from celosia.compiler.context import Context
@@ -25,7 +26,6 @@ from celosia.graph.ir import (
     TensorId,
 )
 from celosia.passes.rewrite import result_clamp
-from celosia_hw.isa import NO_TIE
 
 
 def function_values(context: Context, op: Lookup | Elementwise) -> Sequence[int]:
@@ -75,7 +75,7 @@ def epilogue(context: Context, op: ArrayOp, before: Sequence[int] | None) -> Sec
             pair = (add.inner, other) if add.result_first else (other, add.inner)
             found = _addition(context, op, *pair, output, add, swap=not add.result_first)
             if before is not None:
-                found = _precede(found, before)
+                found = found.behind(before)
             return _second_pass(found, _residual(context, op, add.other))
 
 
@@ -84,10 +84,7 @@ def addition(context: Context, op: Add) -> SecondPass:
     first, second = (context.quantization(tensor) for tensor in op.inputs)
     found = _addition(context, op, first, second, context.result_quantization(op), op)
     low, high = result_clamp(context.graph, op)
-    clamp = max(low, found.clamp[0]), min(high, found.clamp[1])
-    found = add_tables.SecondPass(
-        found.first, found.second, found.shift, found.tie, found.zero_point, clamp
-    )
+    found = replace(found, clamp=(max(low, found.clamp[0]), min(high, found.clamp[1])))
     return _second_pass(found, _residual(context, op, op.inputs[1]))
 
 
@@ -130,20 +127,6 @@ def _addition(
     return found
 
 
-def _precede(found: add_tables.SecondPass, before: Sequence[int]) -> add_tables.SecondPass:
-    first = found.first[np.asarray(before) + 128]
-    return add_tables.SecondPass(
-        first, found.second, found.shift, found.tie, found.zero_point, found.clamp
-    )
-
-
 def _second_pass(found: add_tables.SecondPass, residual: Address | None) -> SecondPass:
-    tables = [found.first] if found.second is None else [found.first, found.second]
-    return SecondPass(
-        np.concatenate(tables).astype(np.int32),
-        found.shift,
-        NO_TIE if found.tie == single_rounding.NO_TIE else found.tie,
-        found.zero_point,
-        *found.clamp,
-        residual,
-    )
+    tables = np.concatenate([found.first, found.second]).astype(np.int32)
+    return SecondPass(tables, found.shift, *found.clamp, residual)

@@ -68,7 +68,9 @@ class Accelerator(wiring.Component):
             output_register=config.free_running,
         )
         core.submodules.parameter_ram = parameter_ram = RowRam(
-            depth=config.parameter_depth, chunks=chunks
+            depth=config.parameter_depth,
+            chunks=chunks,
+            output_register=config.free_running,
         )
         # They are stopped, not reset: the external memory may owe units.
         m.submodules.weight_loader = weight_loader = RingLoader(
@@ -162,7 +164,10 @@ class Accelerator(wiring.Component):
             store.flush.eq(sequencer.flush),
         ]
         if config.free_running:
-            m.d.comb += weight_ram.advance.eq(weights.advance)
+            m.d.comb += [
+                weight_ram.advance.eq(weights.advance),
+                parameter_ram.advance.eq(requantizer.i.ready),
+            ]
         for unit in (fetch, weights, drain):
             m.d.comb += [unit.instruction.eq(instruction), unit.start.eq(sequencer.compute)]
         for unit in (requantizer, fill):

@@ -3,27 +3,55 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from dataclasses import dataclass
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..config import SHIFT_BITS, TIE_BITS, AcceleratorConfig
-from ..isa import NO_TIE
+from ..primitives.block_ram import BlockRam
+from . import scale
 from .delay import Delay
 from .drain import beat_layout
 from .interfaces import COMPUTE_LAYOUT
 
-#: Registers behind the product; a synthesizer may move them into the multiplier.
-MULTIPLIER_STAGES = 3
-#: Cycles from the sending of a beat to its product.
-TO_PRODUCT = 2 + MULTIPLIER_STAGES
-#: Cycles from a product (or a sum of table values) to the int8 result.
-TO_RESULT = 4
-#: Cycles from an int8 result to the sum of its table values. Odd in all with TO_RESULT, as second
-#: passes use the cycles between first passes.
-TO_SUM = 3
-assert (TO_RESULT + TO_SUM) % 2 == 1
+#: Bits of a result before its last rounding, half a step included, zero point excluded.
+_RESULT_BITS = 12
+#: Bits of a sum of two table values.
+_TABLE_SUM_BITS = 33
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Enabled cycles of a lane: from a beat to its ``parameters`` and to its ``product``, from a
+    product, or a sum of table values, to the int8 ``result``, from that to the ``table_sum``.
+
+    Second passes use the cycles between first passes: result and table sum are odd in all.
+    """
+
+    parameters: int
+    result: int
+    table_sum: int
+
+    @property
+    def product(self) -> int:
+        return self.parameters + scale.LATENCY
+
+    @property
+    def first_pass(self) -> int:
+        """Cycles from a beat to its result."""
+        return self.product + self.result
+
+    @property
+    def second_pass(self) -> int:
+        """Cycles from a beat to its result if that passes twice."""
+        return self.first_pass + self.table_sum + self.result
+
+
+def latency(config: AcceleratorConfig) -> Latency:
+    """A fast clock needs registers behind memories, and one within the shifter."""
+    return Latency(2, 4, 3) if config.free_running else Latency(1, 3, 2)
 
 
 def parameter_layout(config: AcceleratorConfig) -> data.StructLayout:
@@ -55,11 +83,10 @@ def output_layout(config: AcceleratorConfig) -> data.StructLayout:
 class RequantizeLane(wiring.Component):
     """Arithmetic of one lane; all registers move while ``enable`` is high.
 
-    ``value`` comes with a beat, ``parameters`` one cycle later. ``result`` appears after
-    TO_PRODUCT + TO_RESULT cycles, and, if ``second`` is high in the cycle TO_PRODUCT after
-    a beat that was TO_RESULT + TO_SUM cycles earlier, the result of that beat's second pass
-    TO_RESULT cycles after. ``residual`` is the other operand of a second pass, wanted
-    with the first pass's result. ``table`` writes T1 (rows 0..255) and T2 (256..511).
+    With the cycles of ``latency``: ``value`` comes with a beat, ``parameters`` later. ``result``
+    appears after ``first_pass``; and, if ``second`` was high in the cycle of the beat's table sum,
+    that of its second pass after ``second_pass``. ``residual`` is the other operand of a second
+    pass, wanted with the first pass's result. ``table`` writes T1 (rows 0..255) and T2 (256..511).
 
     The formula, in one rounding, of the TensorFlow Lite quantization specification's
     MultiplyByQuantizedMultiplier is proved by the compiler for each channel
@@ -87,113 +114,106 @@ class RequantizeLane(wiring.Component):
         m = Module()
         config = self.config
         instruction = self.instruction
-        product_bits = config.accumulator_bits + config.multiplier_bits + 2
+        cycles = latency(config)
 
-        def registered(value: Value, name: str, cycles: int = 1) -> Signal:
+        def registered(value: Value, name: str, cycles: int = 1) -> Value:
             for cycle in range(cycles):
-                register = Signal(value.shape(), name=f"{name}_{cycle}" if cycles > 1 else name)
+                register = Signal(value.shape(), name=f"{name}{cycle}", reset_less=True)
                 with m.If(self.enable):
                     m.d.sync += register.eq(value)
                 value = register
             return value
 
         # First pass: bias, product.
-        value = registered(self.value, "value_delayed")
-        biased = Signal(signed(config.accumulator_bits))
-        m.d.comb += biased.eq(value + self.parameters.bias)
-        x = registered(biased, "x")
-        multiplier = registered(self.parameters.multiplier, "multiplier")
-        product = registered(x * multiplier, "product", MULTIPLIER_STAGES)
-        # With this shift and all beyond it the result is 0; half a step of those would not fit.
-        largest = min(product_bits - 1, (1 << SHIFT_BITS) - 1)
-
-        def limited(shift: Value) -> Value:
-            return Mux(shift > largest, largest, shift)
-
-        shift = registered(limited(self.parameters.shift), "shift", 1 + MULTIPLIER_STAGES)
-        tie = registered(self.parameters.tie, "tie", 1 + MULTIPLIER_STAGES)
+        m.submodules.scale = product = scale.ScaleMultiplier(config)
+        m.d.comb += [
+            product.enable.eq(self.enable),
+            product.x.eq(registered(self.value, "value", cycles.parameters) + self.parameters.bias),
+            product.multiplier.eq(self.parameters.multiplier),
+            product.tie.eq(self.parameters.tie),
+        ]
+        shift = registered(self.parameters.shift, "shift", scale.LATENCY)
 
         # Second pass: sum of two table values.
-        result = self.result
         table_values = []
-        for index, operand in enumerate((result.as_unsigned(), self.residual)):
-            memory = Memory(shape=signed(32), depth=256, init=[])
-            m.submodules[f"table{index + 1}"] = memory
-            write = memory.write_port()
-            read = memory.read_port()
-            m.d.comb += [
-                write.en.eq(self.table_enable & (self.table_row[8] == index)),
-                write.addr.eq(self.table_row[:8]),
-                write.data.eq(self.table_data),
-                read.en.eq(self.enable),
-                read.addr.eq(operand ^ 0x80),
-            ]
-            table_values.append(registered(read.data, f"table_value{index + 1}"))
-        other = Mux(instruction.residual, table_values[1], 0)
-        table_sum = registered(table_values[0] + other, "table_sum")
-
-        # Both: round, shift, add the zero point, clamp.
-        scaled = Signal(signed(product_bits))
-        shift_now = Signal(SHIFT_BITS)
-        tie_now = Signal(TIE_BITS)
-        with m.If(self.second):
-            m.d.comb += [
-                scaled.eq(table_sum),
-                shift_now.eq(limited(instruction.shift2)),
-                tie_now.eq(instruction.tie2),
-            ]
-        with m.Else():
-            m.d.comb += [scaled.eq(product), shift_now.eq(shift), tie_now.eq(tie)]
-        half = Signal(product_bits - 1)
-        tie_bit = Signal(product_bits - 2)
-        rounded = Signal(signed(product_bits))
-        m.d.comb += half.eq((1 << shift_now) >> 1)
-        with m.If(tie_now != NO_TIE):
-            m.d.comb += tie_bit.eq(1 << tie_now)
-        with m.If(scaled < 0):
-            m.d.comb += rounded.eq(scaled + half - tie_bit)
-        with m.Else():
-            m.d.comb += rounded.eq(scaled + half + tie_bit)
-        rounded = registered(rounded, "rounded")
-        shift_now = registered(shift_now, "shift_coarse")
-
-        def saturated(value: Value, bits: int, name: str) -> Signal:
-            """``value`` where ``bits`` can hold it, else their nearest limit."""
-            narrow = Signal(signed(bits), name=name)
-            above = value[bits - 1 :]
-            m.d.comb += narrow.eq(
-                Mux(
-                    above.all() | ~above.any(),
-                    value[:bits],
-                    Cat((~value[-1]).replicate(bits - 1), value[-1]),
-                )
+        for index, operand in enumerate((self.result.as_unsigned(), self.residual)):
+            m.submodules[f"table{index + 1}"] = table = BlockRam(
+                depth=256, width=32, output_register=config.free_running
             )
-            return narrow
+            m.d.comb += [
+                table.write_enable.eq(self.table_enable & (self.table_row[8] == index)),
+                table.write_address.eq(self.table_row[:8]),
+                table.write_data.eq(self.table_data),
+                table.read_enable.eq(self.enable),
+                table.read_address.eq(operand ^ 0x80),
+            ]
+            if config.free_running:
+                m.d.comb += table.output_enable.eq(self.enable)
+            table_values.append(table.read_data.as_signed())
+        table_sum = registered(table_values[0] + table_values[1], "table_sum")
 
-        # 10 bits hold every result that the zero point can bring into int8's range.
-        coarse = registered(
-            saturated(rounded >> (shift_now & 0x38), 18, "coarse"), "coarse_shifted"
-        )
-        fine_shift = registered(shift_now[:3], "shift_fine")
-        fine = registered(saturated(coarse >> fine_shift, 10, "fine"), "fine_shifted")
-        second = registered(self.second, "second_delayed", TO_RESULT - 1)
-        zero_point = Mux(second, instruction.zero_point2, instruction.zero_point)
-        low = Mux(second, instruction.low2, instruction.low)
-        high = Mux(second, instruction.high2, instruction.high)
-        shifted = Signal(signed(11))
-        m.d.comb += shifted.eq(fine + zero_point)
+        # Both: shift to halves of a step, round, add the zero point, clamp.
+        width = max(len(product.product), _TABLE_SUM_BITS)
+        scaled = Signal(signed(width))
+        amount = Signal(SHIFT_BITS)
+        with m.If(self.second):
+            m.d.comb += [scaled.eq(table_sum), amount.eq(instruction.shift2)]
+        with m.Else():
+            m.d.comb += [scaled.eq(product.product), amount.eq(shift)]
+        value: Value = scaled
+        negative: Value = scaled[-1]
+        outside: Value = Const(0)
+        for stage in reversed(range(SHIFT_BITS)):
+            # What the stages behind this one can still shift out, and the result.
+            kept = min(len(value), _RESULT_BITS - 1 + (1 << stage))
+            above = value[kept - 1 :]
+            shifted = Signal(signed(kept), name=f"shifted{stage}")
+            lost = Signal(name=f"lost{stage}")
+            m.d.comb += [
+                shifted.eq(Mux(amount[stage], value >> (1 << stage), value)),
+                lost.eq(outside | (~amount[stage] & ~above.all() & above.any())),
+            ]
+            value, outside = shifted, lost
+            if stage == 3 and config.free_running:
+                value, outside, negative, amount = (
+                    registered(v, f"{name}_shifting")
+                    for v, name in (
+                        (value, "value"),
+                        (outside, "outside"),
+                        (negative, "negative"),
+                        (amount, "amount"),
+                    )
+                )
+        halves = registered(value, "halves")
+        outside, negative = registered(outside, "outside"), registered(negative, "negative")
+
+        # The result of a second pass has its zero point in the tables.
+        second = registered(self.second, "second", cycles.result - 2)
+        zero_point = Mux(second, 0, instruction.zero_point).as_signed()
+        # Half a step is carried into the sum.
+        total = Cat(Const(1, 1), halves[1:]).as_signed() + Cat(halves[0], zero_point).as_signed()
+        y = registered(total[1:].as_signed(), "y")
+        outside, negative = registered(outside, "far"), registered(negative, "sign")
+
+        # What passes once more is an operand of any value.
+        operand = instruction.second_pass & ~registered(second, "last")
+        low = Mux(operand, -128, instruction.low)
+        high = Mux(operand, 127, instruction.high)
+        below = Mux(outside, negative, y < low)
+        beyond = Mux(outside, ~negative, y > high)
         with m.If(self.enable):
-            m.d.sync += result.eq(Mux(shifted < low, low, Mux(shifted > high, high, shifted)))
+            m.d.sync += self.result.eq(Mux(below, low, Mux(beyond, high, y)))
         return m
 
 
 class Requantizer(wiring.Component):
     """Requantizes beats of ``requantize_lanes`` accumulators; ``parameters`` holds the row that a
-    beat asked for one cycle after it was sent.
+    beat asked for ``latency(config).parameters`` enabled cycles after it was sent. ``i.ready`` says
+    that a cycle is enabled.
 
     Throughput one beat a cycle, or one in two cycles with ``second_pass`` (beats must then come
-    in every second enabled cycle only). Latency TO_PRODUCT + TO_RESULT = 9 cycles, with
-    ``second_pass`` 16. ``busy``: a beat is inside.
+    in every second enabled cycle only). Latency as ``latency`` says: 9 cycles, with ``second_pass``
+    14; 11 and 18 if the configuration is ``free_running``. ``busy``: a beat is inside.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -214,11 +234,10 @@ class Requantizer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self.config
-        first_latency = TO_PRODUCT + TO_RESULT
-        second_latency = first_latency + TO_SUM + TO_RESULT
+        cycles = latency(config)
         enable = Signal()
         # Beats in flight, by the cycles since they were sent.
-        ages = Signal(second_latency)
+        ages = Signal(cycles.second_pass)
         m.d.comb += [
             enable.eq(~self.o.valid | self.o.ready),
             self.i.ready.eq(enable),
@@ -226,20 +245,22 @@ class Requantizer(wiring.Component):
             self.o.valid.eq(
                 Mux(
                     self.instruction.second_pass,
-                    ages[second_latency - 1],
-                    ages[first_latency - 1],
+                    ages[cycles.second_pass - 1],
+                    ages[cycles.first_pass - 1],
                 )
             ),
         ]
         with m.If(enable):
             m.d.sync += ages.eq(Cat(self.i.valid, ages))
             with m.If(~self.instruction.second_pass):
-                m.d.sync += ages[first_latency:].eq(0)
+                m.d.sync += ages[cycles.first_pass :].eq(0)
 
         where = data.StructLayout(
             {"address": config.address_bits, "count": range(config.requantize_lanes + 1)}
         )
-        m.submodules.where = delayed = Delay(where, short=first_latency, long=second_latency)
+        m.submodules.where = delayed = Delay(
+            where, short=cycles.first_pass, long=cycles.second_pass
+        )
         m.d.comb += [
             delayed.enable.eq(enable),
             delayed.select.eq(self.instruction.second_pass),
@@ -250,7 +271,7 @@ class Requantizer(wiring.Component):
         ]
         residual = self.i.p.residual.as_value()
         m.submodules.residual = waiting = Delay(
-            residual.shape(), short=first_latency, long=first_latency
+            residual.shape(), short=cycles.first_pass, long=cycles.first_pass
         )
         m.d.comb += [waiting.enable.eq(enable), waiting.i.eq(residual)]
 
@@ -262,7 +283,7 @@ class Requantizer(wiring.Component):
                 lane.instruction.eq(self.instruction),
                 lane.value.eq(self.i.p.values[index]),
                 lane.parameters.eq(self.parameters[entry_bits * index : entry_bits * (index + 1)]),
-                lane.second.eq(ages[second_latency - TO_RESULT - 1]),
+                lane.second.eq(ages[cycles.second_pass - cycles.result - 1]),
                 lane.residual.eq(waiting.o[8 * index : 8 * index + 8]),
                 lane.table_enable.eq(self.table_enable),
                 lane.table_row.eq(self.table_row),

@@ -101,8 +101,7 @@ class Sequencer(wiring.Component):
         filling = Signal()
         fetched = Signal()  # an instruction is complete
         filled = Signal()  # all entries of the tables have arrived
-        second_table = ~self.instruction.residual | units[8]
-        near_end = units[(reader.ahead - 1).bit_length() : 8].all() & second_table
+        near_end = units[(reader.ahead - 1).bit_length() :].all()
         m.d.comb += [
             reader.address.eq(Cat(Const(0, shift - 2), table)),
             # Not more than there are.
@@ -118,7 +117,7 @@ class Sequencer(wiring.Component):
             self.table_row.eq(units),
             self.table_data.eq(reader.unit),
             fetched.eq(receiving & self.read.valid & (units[: words.bit_length() - 1].all())),
-            filled.eq(self.table_enable & units[:8].all() & second_table),
+            filled.eq(self.table_enable & units.all()),
         ]
         with m.If(asking & self.read.request.ready):
             m.d.sync += program.eq(count_up(program, begin))

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from celosia.errors import CelosiaError
-from celosia_hw.isa import NO_TIE
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -39,25 +38,21 @@ def first_pass(
     zero_point: int,
     clamp: tuple[int, int],
 ) -> Int64Array:
-    """``clamp(((v*m + 2^(s-1) + tie) >> s) + zero_point)``; (m, s, t) broadcast against v."""
+    """``clamp(((v*m + 2^(s-1) + t) >> s) + zero_point)`` with t negated where v is negative;
+    (m, s, t) broadcast against v."""
     multiplier, shift, tie = constants
     widest = int(np.abs(v).max(initial=0)) * int(multiplier.max(initial=0))
     if widest.bit_length() <= 61 and int(shift.max(initial=1)) <= 62:
-        y = _rounded(v * multiplier, shift, tie)
-        return _clamp(y + zero_point, clamp)
+        product = v * multiplier + np.where(v >= 0, tie, -tie)
+        return _clamp(_rounded(product, shift) + zero_point, clamp)
     # Python's integers have no width.
-    product = v.astype(object) * multiplier
-    y = _rounded(product, shift.astype(object), tie.astype(object))
-    return _clamp(y + zero_point, clamp)
+    product = v.astype(object) * multiplier + np.where(v >= 0, tie, -tie)
+    return _clamp(_rounded(product, shift.astype(object)) + zero_point, clamp)
 
 
-def second_pass(
-    u: Int64Array, shift: int, tie: int, zero_point: int, clamp: tuple[int, int]
-) -> Int64Array:
-    """``clamp(((u + 2^(s-1) + tie) >> s) + zero_point)`` for sums of table entries."""
-    require_bits(u, 33, "table sums")
-    y = _rounded(u, np.asarray(shift, dtype=np.int64), np.asarray(tie, dtype=np.int64))
-    return _clamp(y + zero_point, clamp)
+def second_pass(u: Int64Array, shift: int, clamp: tuple[int, int]) -> Int64Array:
+    """``clamp((u + 2^(s-1)) >> s)`` for sums of table entries."""
+    return _clamp(_rounded(u, np.asarray(shift, dtype=np.int64)), clamp)
 
 
 def _clamp(values: npt.NDArray[Any], clamp: tuple[int, int]) -> Int64Array:
@@ -65,10 +60,6 @@ def _clamp(values: npt.NDArray[Any], clamp: tuple[int, int]) -> Int64Array:
     return result
 
 
-def _rounded(
-    product: npt.NDArray[Any], shift: npt.NDArray[Any], tie: npt.NDArray[Any]
-) -> npt.NDArray[Any]:
+def _rounded(product: npt.NDArray[Any], shift: npt.NDArray[Any]) -> npt.NDArray[Any]:
     one = 1 if product.dtype == object else np.int64(1)
-    offset = np.where(tie == NO_TIE, 0, one << np.where(tie == NO_TIE, 0, tie))
-    signed = np.where(product >= 0, offset, -offset)
-    return np.asarray((product + (one << shift - 1) + signed) >> shift)
+    return np.asarray((product + (one << shift - 1)) >> shift)

@@ -131,15 +131,15 @@ class Machine:
     def _store(self, opcode: Opcode, f: Fields, group: int, accumulators: Int64Array) -> None:
         config = self.config
         lanes = config.output_channels if opcode == Opcode.CONV else config.input_channels
-        last = group == f["groups"] - 1
-        values = f["tail"] if last else lanes
+        values = f["tail"] if group == f["groups"] - 1 else lanes
         if values > lanes:
             raise ProgramError(f"{values} values of an emission of {lanes}")
-        bias, m, s, t = (p[:values] for p in self._parameters(f, group, lanes, last))
+        bias, m, s, t = (p[:values] for p in self._parameters(f, group, lanes))
         emission = accumulators[:, :, :values]
         v = emission + bias
         require_bits(v, config.accumulator_bits, "accumulators")
-        y = first_pass(v, (m, s, t), f["zero_point"], (f["low"], f["high"]))
+        clamp = (-128, 127) if f["second_pass"] else (f["low"], f["high"])
+        y = first_pass(v, (m, s, t), f["zero_point"], clamp)
         lines, positions = emission.shape[:2]
         out = f["out_base"] + group * f["out_group"]
         grid = out + _grid(lines, f["out_line"], positions, f["out_position"])
@@ -149,9 +149,9 @@ class Machine:
         self._write(index, y)
 
     def _parameters(
-        self, f: Fields, group: int, lanes: int, last: bool
+        self, f: Fields, group: int, lanes: int
     ) -> tuple[Int64Array, Int64Array, Int64Array, Int64Array]:
-        """bias, m, s, t of each value."""
+        """Of each value: bias, multiplier, shift, and what a tie adds."""
         config = self.config
         count = lanes // config.requantize_lanes
         ring = bool(f["parameters_ring"])
@@ -169,29 +169,25 @@ class Machine:
         a, b = config.accumulator_bits, config.multiplier_bits
         bias = wrap(np.array([v & ((1 << a) - 1) for v in values], dtype=np.int64), a)
         m = np.array([v >> a & ((1 << b) - 1) for v in values], dtype=np.int64)
-        s = np.array([v >> a + b & 63 for v in values], dtype=np.int64)
-        t = np.array([v >> a + b + 6 & 63 for v in values], dtype=np.int64)
-        used = slice(0, f["tail"] if last else lanes)
-        if s[used].min() < 1 or np.any((t[used] != 63) & (t[used] > s[used] - 2)):
-            raise ProgramError(f"shift {s[used]} with tie {t[used]}")
-        return bias, m, np.maximum(s, 1), t
+        s = np.array([v >> a + b & 31 for v in values], dtype=np.int64) + config.least_shift
+        t = np.array([(v >> a + b + 5 & 1) << b - 1 for v in values], dtype=np.int64)
+        return bias, m, s, t
 
     def _second_pass(self, f: Fields, y: Int64Array, index: Int64Array, lanes: int) -> Int64Array:
         base = f["table_base"]
         if base % self.config.word_bytes:
             raise ProgramError(f"a table at {base:#x} is not aligned to words")
         tables = self.scratch[base : base + 2048].view("<i4").astype(np.int64)
-        u = tables[y + 128]
+        other: npt.NDArray[np.int64] = np.zeros_like(y)
         if f["residual"]:
             names = ("out_base", "out_group", "out_line", "out_position", "residual_delta")
             if bad := [name for name in names if f[name] % lanes]:
                 raise ProgramError(f"{', '.join(bad)} of a residual is no multiple of {lanes}")
             residual = self.scratch[(index + f["residual_delta"]) % SPACE].view(np.int8)
-            u = u + tables[256 + residual.astype(np.int64) + 128]
-        shift, tie = f["shift2"], f["tie2"]
-        if shift < 1 or (tie != 63 and tie > shift - 2):
-            raise ProgramError(f"second pass: shift {shift} with tie {tie}")
-        return second_pass(u, shift, tie, f["zero_point2"], (f["low2"], f["high2"]))
+            other = tables[256 + residual.astype(np.int64) + 128]
+        elif tables[256:].any():
+            raise ProgramError("a second pass without a residual has a table for it")
+        return second_pass(tables[y + 128] + other, f["shift2"], (f["low"], f["high"]))
 
 
 def _grid(lines: int, line: int, positions: int, position: int) -> Int64Array:

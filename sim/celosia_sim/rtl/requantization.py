@@ -6,13 +6,19 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from celosia_hw.isa import NO_TIE
+from celosia_hw.config import SHIFT_BITS, AcceleratorConfig
+
+#: Largest value of a shift field.
+_LARGEST_SHIFT = (1 << SHIFT_BITS) - 1
 
 
-def rounded_shift(value: int, shift: int, tie: int) -> int:
-    """One rounding to nearest of ``value / 2^shift``, its ties or more moved by ``2^tie``."""
-    offset = 0 if tie == NO_TIE else 1 << tie
-    return (value + (1 << shift - 1) + (offset if value >= 0 else -offset)) >> shift
+def rounded_shift(value: int, shift: int) -> int:
+    """``value / 2^shift`` rounded to nearest, halves up."""
+    return (value + (1 << shift - 1)) >> shift
+
+
+def clamped(value: int, low: int, high: int) -> int:
+    return min(max(value, low), high)
 
 
 @dataclass(frozen=True)
@@ -24,11 +30,17 @@ class Entry:
     shift: int
     tie: int
 
-    def first_pass(self, accumulator: int, fields: dict[str, int]) -> int:
+    def first_pass(
+        self, accumulator: int, fields: dict[str, int], config: AcceleratorConfig
+    ) -> int:
         """The int8 result; ``fields`` of the instruction."""
-        scaled = (accumulator + self.bias) * self.multiplier
-        y = rounded_shift(scaled, self.shift, self.tie) + fields["zero_point"]
-        return min(max(y, fields["low"]), fields["high"])
+        biased = accumulator + self.bias
+        tie = self.tie << config.multiplier_bits - 1
+        scaled = biased * self.multiplier + (tie if biased >= 0 else -tie)
+        y = rounded_shift(scaled, config.least_shift + self.shift) + fields["zero_point"]
+        if fields.get("second_pass"):
+            return clamped(y, -128, 127)
+        return clamped(y, fields["low"], fields["high"])
 
 
 def second_pass(
@@ -36,60 +48,52 @@ def second_pass(
 ) -> int:
     """The int8 result of a first pass's ``y`` and the int8 ``residual``."""
     first, second = tables
-    u = first[y + 128] + (second[residual + 128] if fields["residual"] else 0)
-    z = rounded_shift(u, fields["shift2"], fields["tie2"]) + fields["zero_point2"]
-    return min(max(z, fields["low2"]), fields["high2"])
+    z = rounded_shift(first[y + 128] + second[residual + 128], fields["shift2"])
+    return clamped(z, fields["low"], fields["high"])
 
 
-def random_tie(rng: random.Random, shift: int) -> int:
-    return NO_TIE if shift < 2 or rng.random() < 0.4 else rng.randint(0, shift - 2)
-
-
-def random_case(
-    rng: random.Random, accumulator_bits: int, multiplier_bits: int
-) -> tuple[int, Entry]:
+def random_case(rng: random.Random, config: AcceleratorConfig) -> tuple[int, Entry]:
     """An accumulator and an entry: typical, exactly half a step, near zero, or of the extremes."""
-    limit = 1 << accumulator_bits - 1
-    top = (1 << multiplier_bits) - 1
+    bits = config.multiplier_bits
+    limit = 1 << config.accumulator_bits - 1
+    top = (1 << bits) - 1
     kind = rng.randrange(5)
-    multiplier = rng.choice((top, rng.randint(0, top), 1 << rng.randrange(multiplier_bits)))
+    multiplier = rng.choice((top, rng.randint(top // 2, top), 1 << rng.randrange(bits)))
     biased = rng.randrange(-limit, limit)
+    shift = rng.randint(0, _LARGEST_SHIFT)
     if kind == 0:
         # Results of a few hundred steps.
-        shift = max(1, (abs(biased) * multiplier).bit_length() - rng.randint(6, 10))
+        size = (abs(biased) * multiplier).bit_length()
+        shift = size - rng.randint(6, 10) - config.least_shift
     elif kind == 1:
         # Halves: an odd number times 2^(shift - 1).
-        zeros = rng.randrange(multiplier_bits)
+        zeros = rng.randrange(bits)
         multiplier = 1 << zeros
-        shift = rng.randint(1, min(63, zeros + accumulator_bits - 10))
-        step = 1 << max(0, shift - 1 - zeros)
-        biased = min(max((2 * rng.randint(-150, 150) + 1) * step, -limit), limit - 1)
+        step = config.least_shift + shift - 1 - zeros
+        odd = 2 * rng.randint(-150, 150) + 1
+        biased = clamped(odd << step if step >= 0 else odd, -limit, limit - 1)
     elif kind == 2:
         biased = rng.randint(-2, 1)
-        shift = rng.randint(1, 63)
     elif kind == 3:
         biased = rng.choice((-limit, limit - 1))
-        shift = rng.choice((1, 62, 63, rng.randint(1, 63)))
+        shift = rng.choice((0, _LARGEST_SHIFT, shift))
     else:
         multiplier = rng.choice((0, 1, top))
-        shift = rng.choice((1, rng.randint(1, 63), multiplier_bits + accumulator_bits - 9))
-    shift = min(shift, 63)
+        shift = rng.choice((0, shift, config.accumulator_bits - 1))
+    shift = clamped(shift, 0, _LARGEST_SHIFT)
     # Any split of the sum into accumulator and bias that both fit.
     bias = rng.choice((0, rng.randrange(-limit, limit)))
     if not -limit <= biased - bias < limit:
         bias = 0
-    return biased - bias, Entry(bias, multiplier, shift, random_tie(rng, shift))
+    return biased - bias, Entry(bias, multiplier, shift, rng.randrange(2))
 
 
 def random_clamps(rng: random.Random) -> dict[str, int]:
-    """Zero points and clamps of both passes."""
-    fields = {}
-    for suffix in ("", "2"):
-        fields[f"zero_point{suffix}"] = rng.choice((-128, 127, 0, rng.randint(-128, 127)))
-        ends = sorted((rng.randint(-128, 127), rng.randint(-128, 127)))
-        low, high = rng.choice(((-128, 127), tuple(ends)))
-        fields[f"low{suffix}"], fields[f"high{suffix}"] = low, high
-    return fields
+    """A zero point and a clamp."""
+    zero_point = rng.choice((-128, 127, 0, rng.randint(-128, 127)))
+    ends = sorted((rng.randint(-128, 127), rng.randint(-128, 127)))
+    low, high = rng.choice(((-128, 127), tuple(ends)))
+    return {"zero_point": zero_point, "low": low, "high": high}
 
 
 def random_tables(rng: random.Random) -> tuple[list[int], list[int]]:
@@ -106,7 +110,7 @@ def random_tables(rng: random.Random) -> tuple[list[int], list[int]]:
 
 
 def random_second_pass(rng: random.Random, tables: tuple[list[int], list[int]]) -> dict[str, int]:
-    """Shift and tie of a second pass, and whether it adds a residual."""
+    """Fields of a second pass, and whether it adds a residual."""
     size = max(abs(value) for value in sorted(tables[0])[20:-20]).bit_length()
-    shift = rng.choice((1, 63, rng.randint(1, 63), max(1, size - 7), max(1, size - 9)))
-    return {"shift2": shift, "tie2": random_tie(rng, shift), "residual": rng.randrange(2)}
+    shift = rng.choice((1, 32, rng.randint(1, 32), max(1, size - 7), max(1, size - 9)))
+    return {"second_pass": 1, "shift2": shift, "residual": rng.randrange(2)}
