@@ -246,7 +246,7 @@ class Control(IntEnum):
 
     START = 0  # run from START
     CONTINUE = 1  # go on after a breakpoint
-    RESET = 2  # stop whatever runs and clear the status
+    RESET = 2  # stop whatever runs; clear flags and error, not CYCLES and the instruction
 
 
 class Status(IntEnum):

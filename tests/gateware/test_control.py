@@ -271,7 +271,7 @@ async def watchdog(dut: Any) -> None:
         await unit.set_state(busy=1, index=7)
         # What the reset does to the sequencer.
         if expires:
-            await unit.set_state()
+            await unit.set_state(index=7)
         else:
             await bench.step(5)
         assert unit.pulses == ["reset"] * expires

@@ -71,7 +71,7 @@ class Units:
         self.events: list[Event] = []
         self.table: list[int] = []
         self.working = self.storing = 0  # cycles to go
-        self.busy_cycles = 0
+        self.busy_cycles: int | None = None  # unknown before the first run
         self.profiled = 0
         self.started = 0
         unit.bench.agents.append(self)
@@ -83,7 +83,8 @@ class Units:
 
     def sample(self) -> None:
         bench = self.unit.bench
-        assert bench.get("cycles") == self.busy_cycles
+        if self.busy_cycles is not None:
+            assert bench.get("cycles") == self.busy_cycles
         flush = bench.get("flush")
         started = [name for name in ("setup", "compute", "fill") if bench.get(name)]
         if self.working or self.storing:
@@ -117,7 +118,7 @@ class Units:
             self.profiled += 1
         if bench.get("start") and not bench.get("state")["busy"]:
             self.busy_cycles = 0
-        elif bench.get("state")["busy"]:
+        elif self.busy_cycles is not None and bench.get("state")["busy"]:
             self.busy_cycles += 1
 
 

@@ -55,8 +55,6 @@ class ControlRegisters(wiring.Component):
         space = Signal(4)
         watchdog = Signal(32)
         error = Signal(Error)
-        stopped_at = Signal(16)
-        stopped = Signal()
         pending = Signal()
         status = Signal(32)
 
@@ -65,7 +63,7 @@ class ControlRegisters(wiring.Component):
             status[1].eq(self.state.done),
             status[2].eq(self.state.paused),
             status[4:8].eq(Mux(self.state.error != 0, self.state.error, error)),
-            status[16:32].eq(Mux(stopped, stopped_at, self.state.index)),
+            status[16:32].eq(self.state.index),
             self.failed.eq(status[4:8] != 0),
             self.write.p.urgent.eq(1),
             self.write.p.word.eq(address[shift:]),
@@ -91,17 +89,13 @@ class ControlRegisters(wiring.Component):
             self.reset.eq(command(Control.RESET) | expired),
         ]
         with m.If(self.start):
-            m.d.sync += [error.eq(Error.NONE), stopped.eq(0)]
+            m.d.sync += error.eq(Error.NONE)
         with m.If((command(Control.START) | command(Control.CONTINUE)) & self.state.busy):
             m.d.sync += error.eq(Error.ACCESS)
         with m.If(expired):
-            m.d.sync += [
-                error.eq(Error.WATCHDOG),
-                stopped.eq(1),
-                stopped_at.eq(self.state.index),
-            ]
+            m.d.sync += error.eq(Error.WATCHDOG)
         with m.If(command(Control.RESET)):
-            m.d.sync += [error.eq(Error.NONE), stopped.eq(0), pending.eq(0)]
+            m.d.sync += [error.eq(Error.NONE), pending.eq(0)]
 
         with m.If(port.valid):
             m.d.comb += port.ready.eq(1)

@@ -24,7 +24,8 @@ class Sequencer(wiring.Component):
     ``compute`` and ``fill`` start the units that work on ``instruction``; ``setup`` starts the ring
     loaders. ``working`` says that units or stores are not finished; ``flush`` asks for the
     last words. ``profile`` writes ``cycles`` when an instruction is complete: the time at which the
-    write is taken, so that its data grows while it waits. While tables are read the field
+    write is taken, so that its data grows while it waits. ``cycles`` and the index in ``state`` begin
+    with ``start``; a reset leaves them. While tables are read the field
     ``table_base`` of ``instruction`` counts. Unless others read the scratchpad, FILL
     starts ``64 / word_bytes + read_latency + 1`` cycles after ``profile`` of the instruction before
     was taken; CONV, CHAIN and MAX one cycle later, or when their tables' entries, one a cycle, and
@@ -72,23 +73,28 @@ class Sequencer(wiring.Component):
         units = Signal(9)  # words of an instruction, or entries of tables, that have arrived
         profile = Signal(address_bits - 2, reset_less=True)  # unit address
         state = self.state
+        # These outlast a reset: they tell what a run that was ended stood at.
+        index = Signal(16, reset_less=True)
+        cycles = Signal(32, reset_less=True)
         m.d.comb += [
+            state.index.eq(index),
+            self.cycles.eq(cycles),
             self.instruction.as_value().eq(bits),
             self.profile.p.urgent.eq(1),
             self.profile.p.word.eq(profile[shift - 2 :]),
             self.profile.p.data.eq(self.cycles.replicate(width // 4)),
         ]
-        for index in range(width // 4):
-            m.d.comb += self.profile.p.enable[4 * index : 4 * index + 4].eq(
-                Mux(profile[: shift - 2] == index, 0xF, 0) if width > 4 else 0xF
+        for unit in range(width // 4):
+            m.d.comb += self.profile.p.enable[4 * unit : 4 * unit + 4].eq(
+                Mux(profile[: shift - 2] == unit, 0xF, 0) if width > 4 else 0xF
             )
         begin = Signal()
         profiled = Signal()
         m.d.comb += profiled.eq(self.profile.valid & self.profile.ready)
         with m.If(state.busy):
-            m.d.sync += self.cycles.eq(self.cycles + 1)
+            m.d.sync += cycles.eq(cycles + 1)
         with m.If(begin):
-            m.d.sync += self.cycles.eq(0)
+            m.d.sync += [cycles.eq(0), index.eq(0)]
         with m.If(profiled):
             m.d.sync += profile.eq(count_up(profile, self.setup))
         with m.If(self.setup):
@@ -129,11 +135,11 @@ class Sequencer(wiring.Component):
         last_word = Signal()
         with m.If(reader.granted):
             m.d.sync += table.eq(count_up(table, last_word))
-        for index in range(words):
-            word = bits.word_select(index, 8 * width)
-            enable = Signal(name=f"word{index}")
+        for number in range(words):
+            word = bits.word_select(number, 8 * width)
+            enable = Signal(name=f"word{number}")
             m.d.comb += enable.eq(
-                receiving & self.read.valid & (units[: words.bit_length() - 1] == index)
+                receiving & self.read.valid & (units[: words.bit_length() - 1] == number)
             )
             with m.If(enable):
                 m.d.sync += word.eq(self.read.data)
@@ -151,7 +157,8 @@ class Sequencer(wiring.Component):
             with m.State("IDLE"):
                 m.d.comb += begin.eq(self.start)
                 with m.If(self.start):
-                    m.d.sync += [state.eq(0), state.busy.eq(1), asking.eq(1)]
+                    m.d.sync += [state.busy.eq(1), state.done.eq(0), state.paused.eq(0)]
+                    m.d.sync += [state.error.eq(Error.NONE), asking.eq(1)]
                     m.next = "RECEIVE"
                 with m.Elif(self.resume & state.paused):
                     m.d.sync += [state.busy.eq(1), state.paused.eq(0), asking.eq(1)]
@@ -194,8 +201,8 @@ class Sequencer(wiring.Component):
             with m.State("PROFILE"):
                 m.d.comb += self.profile.valid.eq(1)
                 with m.If(self.profile.ready):
-                    m.d.sync += state.index.eq(state.index + 1)
-                    with m.If(state.index + 1 == self.breakpoint):
+                    m.d.sync += index.eq(index + 1)
+                    with m.If(index + 1 == self.breakpoint):
                         m.d.sync += [state.busy.eq(0), state.paused.eq(1)]
                         m.next = "IDLE"
                     with m.Else():
