@@ -215,7 +215,7 @@ def _layout(opcode: Opcode) -> dict[str, Field]:
 
 
 class Register(IntEnum):
-    """Word addresses on the control port; all are 32 bits wide."""
+    """Word addresses on the control port; all are 32 bits wide. What is not to be read is zero."""
 
     IDENT = 0  # read: IDENT_VALUE
     CONFIG = 1  # read: fingerprint of the configuration
@@ -223,10 +223,10 @@ class Register(IntEnum):
     CONTROL = 3  # write: Control bits
     ADDRESS = 4  # read, write: space in bits 31:28, byte address (a multiple of 4) or row below
     DATA = 5  # read, write: 32 bits at ADDRESS, which then advances; only while idle
-    START = 6  # read, write: byte address of the first instruction
+    START = 6  # write: byte address of the first instruction
     CYCLES = 7  # read: clock cycles of the current or the last run
-    WATCHDOG = 8  # read, write: cycles after which a run is ended; 0 means never
-    BREAKPOINT = 9  # read, write: number of instructions after which a run pauses; 0 means never
+    WATCHDOG = 8  # write: cycles after which a run is ended; 0 means never
+    BREAKPOINT = 9  # write: number of instructions after which a run pauses; 0 means never
 
 
 IDENT_VALUE = 0x43_45_4C_02  # "CEL", version of the instruction set

@@ -128,10 +128,9 @@ async def registers_and_memory(dut: Any) -> None:
     rng = np.random.default_rng(3)
     assert await host.read(Register.IDENT) == IDENT_VALUE
     assert await host.read(Register.CONFIG) == CONFIG.fingerprint
-    for register in (Register.ADDRESS, Register.WATCHDOG):
-        value = int(rng.integers(1 << 32))
-        await host.write(register, value)
-        assert await host.read(register) == value
+    value = int(rng.integers(1 << 32))
+    await host.write(Register.ADDRESS, value)
+    assert await host.read(Register.ADDRESS) == value
     content = rng.bytes(1500)
     await host.write_memory(Space.SCRATCH, 333, content)
     assert await host.read_memory(333, 1500) == content

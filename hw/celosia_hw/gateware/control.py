@@ -115,17 +115,14 @@ class ControlRegisters(wiring.Component):
                             self.row_set.eq(1),
                         ]
                 with m.Case(Register.START):
-                    m.d.comb += port.read_data.eq(self.address)
                     with m.If(port.write):
                         m.d.sync += self.address.eq(port.write_data)
                 with m.Case(Register.CYCLES):
                     m.d.comb += port.read_data.eq(self.cycles)
                 with m.Case(Register.WATCHDOG):
-                    m.d.comb += port.read_data.eq(watchdog)
                     with m.If(port.write):
                         m.d.sync += watchdog.eq(port.write_data)
                 with m.Case(Register.BREAKPOINT):
-                    m.d.comb += port.read_data.eq(self.breakpoint)
                     with m.If(port.write):
                         m.d.sync += self.breakpoint.eq(port.write_data)
                 with m.Case(Register.DATA):
