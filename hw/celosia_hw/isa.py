@@ -225,7 +225,7 @@ class Register(IntEnum):
     DATA = 5  # read, write: 32 bits at ADDRESS, which then advances; only while idle
     START = 6  # write: byte address of the first instruction
     CYCLES = 7  # read: clock cycles of the current or the last run
-    WATCHDOG = 8  # write: cycles after which a run is ended; 0 means never
+    WATCHDOG = 8  # write, before START: cycles after which a run is ended; 0 means 2^32
     BREAKPOINT = 9  # write: number of instructions after which a run pauses; 0 means never
 
 

@@ -87,8 +87,10 @@ class Unit:
         await self.bench.run(lambda: self.access is None, limit=500)
         return self.result
 
-    async def set_state(self, **fields: int) -> None:
+    async def set_state(self, *, cycles: int = 1, **fields: int) -> None:
+        """A state of the sequencer, which has counted at least a cycle when it is busy."""
         self.bench.set("state", fields)
+        self.bench.set("cycles", cycles)
         await self.bench.step()
 
     async def error(self) -> int:
@@ -130,8 +132,7 @@ async def status(dut: Any) -> None:
         fields = {name: rng.getrandbits(1) for name in ("busy", "done", "paused")}
         fields |= {"error": rng.choice((0, 1, 2)), "index": rng.getrandbits(16)}
         cycles = rng.getrandbits(32)
-        bench.set("cycles", cycles)
-        await unit.set_state(**fields)
+        await unit.set_state(cycles=cycles, **fields)
         expected = fields["busy"] << Status.BUSY | fields["done"] << Status.DONE
         expected |= fields["paused"] << Status.PAUSED | fields["error"] << Status.ERROR
         expected |= fields["index"] << Status.INSTRUCTION
@@ -259,12 +260,18 @@ async def memory_accesses_while_busy(dut: Any) -> None:
 async def watchdog(dut: Any) -> None:
     bench = await start_bench(dut, make, "watchdog")
     unit = Unit(bench)
-    for limit, cycles, expires in ((100, 99, False), (100, 100, True), (0, 1 << 31, False)):
+    for limit, cycles, expires in (
+        (100, 99, False),
+        (100, 100, True),
+        (0, 1 << 31, False),
+        (0, 0, True),
+    ):
         await unit.write(Register.WATCHDOG, limit)
         await unit.write(Register.CONTROL, 1 << Control.START)
         unit.pulses.clear()
-        bench.set("cycles", cycles)
         await unit.set_state(busy=1, index=7)
+        bench.set("cycles", cycles)
+        await bench.step()
         # What the reset does to the sequencer.
         if expires:
             await unit.set_state(index=7)

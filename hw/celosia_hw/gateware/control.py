@@ -82,7 +82,10 @@ class ControlRegisters(wiring.Component):
                 port.valid & port.write & (port.address == Register.CONTROL) & port.write_data[bit]
             )
 
-        expired = self.state.busy & (watchdog != 0) & (self.cycles >= watchdog)
+        # Zero is met in the first cycle, which does not count, and not again for 2^32 cycles.
+        first = Signal()
+        m.d.sync += first.eq(self.start)
+        expired = self.state.busy & ~first & (self.cycles == watchdog)
         m.d.comb += [
             self.start.eq(command(Control.START) & ~self.state.busy),
             self.resume.eq(command(Control.CONTINUE) & ~self.state.busy),
