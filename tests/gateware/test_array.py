@@ -145,6 +145,7 @@ class Unit:
             emits.append(int(emit and k == taps - 1))
         expected = reference(opcode, x, w, self.config.chain_rows, skip)
         bench.set("opcode", opcode)
+        await bench.step()
         start = len(self.sink.values)
         self.before = len(self.source.cycles), start
         self.emits = emits

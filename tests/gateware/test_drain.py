@@ -28,11 +28,22 @@ def make(config: dict[str, Any]) -> Drain:
 
 
 @pytest.mark.parametrize(
-    ("rows", "lanes", "requantize_lanes", "depth"),
-    [(2, 2, 1, 16), (4, 4, 1, 20), (2, 8, 2, 16), (8, 16, 4, 32), (16, 16, 1, 24)],
+    ("rows", "lanes", "requantize_lanes", "depth", "multipliers"),
+    [
+        (2, 2, 1, 16, "mac16"),
+        (4, 4, 1, 20, "mac16"),
+        (2, 8, 2, 16, "mult18"),
+        (8, 16, 4, 32, "mult18"),
+        (16, 16, 1, 24, "mac16"),
+    ],
 )
 def test_drain(
-    run_block: Callable[..., None], rows: int, lanes: int, requantize_lanes: int, depth: int
+    run_block: Callable[..., None],
+    rows: int,
+    lanes: int,
+    requantize_lanes: int,
+    depth: int,
+    multipliers: str,
 ) -> None:
     config = {
         "output_channels": rows,
@@ -41,6 +52,7 @@ def test_drain(
         "scratch_bytes": SIZE,
         "requantize_lanes": requantize_lanes,
         "parameter_depth": depth,
+        "multipliers": multipliers,
     }
     run_block(make, config=config)
 

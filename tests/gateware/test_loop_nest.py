@@ -16,13 +16,16 @@ from celosia_sim.rtl.block import block_parameters, start_bench
 from celosia_sim.rtl.cycles import Bench
 
 
-def make(widths: list[int]) -> LoopNest:
-    return LoopNest(widths, address_bits=ADDRESS_BITS)
+def make(widths: list[int], registered_last: bool) -> LoopNest:
+    return LoopNest(widths, address_bits=ADDRESS_BITS, registered_last=registered_last)
 
 
+@pytest.mark.parametrize("registered_last", [False, True])
 @pytest.mark.parametrize("widths", [[3], [12, 12, 12], [4, 8, 1, 12, 5, 2]], ids=str)
-def test_loop_nest(run_block: Callable[..., None], widths: list[int]) -> None:
-    run_block(make, widths=widths)
+def test_loop_nest(
+    run_block: Callable[..., None], widths: list[int], registered_last: bool
+) -> None:
+    run_block(make, widths=widths, registered_last=registered_last)
 
 
 async def compare(bench: Bench, counts: list[int], stop_after: int | None = None) -> None:

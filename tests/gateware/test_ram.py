@@ -28,7 +28,8 @@ def test_row_ram(
 
 
 class Traffic:
-    """Writes and reads at random, never the same row in the same cycle."""
+    """Writes and reads at random, never the same row in the same cycle, nor, with an output
+    register, in the cycle behind its write."""
 
     def __init__(self, bench: Bench, depth: int, chunks: int, output_register: bool) -> None:
         self.bench, self.depth, self.chunks = bench, depth, chunks
@@ -36,6 +37,7 @@ class Traffic:
         self.read: int | None = None  # before the output register
         self.rows = [[0] * chunks for _ in range(depth)]
         self.shown: int | None = None
+        self.recent = depth - 1  # row that was written in the cycle before, if any was
         self.reads = 0
         for row in range(depth):
             self.rows[row] = [bench.rng.getrandbits(32) for _ in range(chunks)]
@@ -57,6 +59,8 @@ class Traffic:
         rng = self.bench.rng
         self.row = rng.randrange(self.depth)
         self.enable = rng.random() < 0.6
+        if self.output_register and self.row == self.recent:
+            self.enable = False
         self.bench.set("row", self.row)
         self.bench.set("enable", int(self.enable))
         if self.output_register:
@@ -84,9 +88,11 @@ class Traffic:
             if not self.output_register:
                 self.shown = self.read
             self.reads += 1
+        self.recent = -1
         if self.write is not None:
             row, chunk, unit = self.write
             self.rows[row][chunk] = unit
+            self.recent = row
 
 
 @cocotb.test()

@@ -57,14 +57,23 @@ def overhead(step: Step, config: AcceleratorConfig) -> int:
     """Cycles of an instruction besides its positions."""
     cycles = base_overhead(step.opcode, config)
     if step.second is not None:
-        cycles += TABLE_OVERHEAD + len(step.second.tables)
+        cycles += TABLE_OVERHEAD + round(len(step.second.tables) * _entry_cycles(config))
     return cycles
+
+
+def _entry_cycles(config: AcceleratorConfig) -> float:
+    """Cycles in which an entry of a table is read."""
+    if not config.free_running:
+        return 1
+    # From word to word it takes two cycles, three where each is asked for behind the one before.
+    return {4: 2, 8: 1.5}.get(config.word_bytes, 1)
 
 
 def base_overhead(opcode: Opcode, config: AcceleratorConfig) -> int:
     """Of an instruction without tables."""
     extra = 0 if config.scratch_single_port else DUAL_PORT_OVERHEAD[opcode]
-    return OVERHEAD[opcode] + extra + INSTRUCTION_BYTES // config.word_bytes
+    words = INSTRUCTION_BYTES // config.word_bytes
+    return OVERHEAD[opcode] + extra + words * (2 if config.free_running else 1)
 
 
 def step_cycles(step: Step, config: AcceleratorConfig) -> float:

@@ -122,17 +122,14 @@ class Accelerator(wiring.Component):
             connect(m, reader, scratchpad.reads[index])
         connect(m, fetch.memory, scratchpad.fetch)
 
-        # Writers: never two at once, but in this order if they were.
-        writers = (store.o, fill.o, sequencer.profile, control.write)
-        earlier = Const(0, 1)
-        for writer in writers:
-            m.d.comb += writer.ready.eq(~earlier & scratchpad.write.ready)
-            with m.If(~earlier & writer.valid):
+        # Writers: never two at once.
+        for writer in (store.o, fill.o, sequencer.profile, control.write):
+            m.d.comb += writer.ready.eq(scratchpad.write.ready)
+            with m.If(writer.valid):
                 m.d.comb += [
                     scratchpad.write.valid.eq(1),
                     scratchpad.write.payload.eq(writer.payload),
                 ]
-            earlier = earlier | writer.valid
 
         # Layers.
         instruction = sequencer.instruction

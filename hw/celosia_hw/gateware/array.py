@@ -26,7 +26,8 @@ class MacArray(wiring.Component):
     carries ``group_bytes`` signed accumulators, of which CONV fills ``output_channels``, CHAIN
     and MAX ``input_channels``. ``busy``: a tap or a result is inside. Latency from the last tap of
     a position to its result: that of the products, plus 1 (CHAIN, MAX), plus 1 more for each two
-    levels of the adder tree, or one that is left over (CONV), plus 1 for the queue.
+    levels of the adder tree, or one that is left over (CONV), plus 1 for the queue. ``opcode``
+    stands from a cycle before the first tap on.
 
     CHAIN is the transposed form of a finite impulse response filter (Crochiere and Rabiner,
     "Multirate Digital Signal Processing", 1983, section 3.1): the activations are broadcast and
@@ -52,8 +53,9 @@ class MacArray(wiring.Component):
         m = Module()
         config = self.config
         rows, lanes = config.output_channels, config.input_channels
-        is_conv = self.opcode == Opcode.CONV
-        is_max = self.opcode == Opcode.MAX
+        # The opcode stands long before the first tap.
+        is_conv, is_max = Signal(reset_less=True), Signal(reset_less=True)
+        m.d.sync += [is_conv.eq(self.opcode == Opcode.CONV), is_max.eq(self.opcode == Opcode.MAX)]
 
         go = Signal()
         result = Signal()
@@ -122,20 +124,23 @@ class MacArray(wiring.Component):
         # Validity and flags of the taps that the stages hold, and of those to be accumulated.
         valid: list[Value] = [taken]
         tags = [self.i.p.tag]
-        for stage in range(1, products.latency + levels + 1):
+        for stage in range(1, products.latency + levels):
             step = Signal(name=f"stage{stage}_valid")
             with m.If(go):
                 m.d.sync += step.eq(valid[-1])
             valid.append(step)
             tags.append(data.View(TAP_LAYOUT, registered(tags[-1].as_value(), f"stage{stage}_tag")))
-        now = Mux(is_conv, valid[-1], valid[products.latency])
-        tag = data.View(
-            TAP_LAYOUT, Mux(is_conv, tags[-1].as_value(), tags[products.latency].as_value())
-        )
+        # The last stage is behind the adder tree or, without that, behind the products.
+        before = products.latency - 1
+        now = Signal()
+        with m.If(go):
+            m.d.sync += now.eq(Mux(is_conv, valid[-1], valid[before]))
+        following = Mux(is_conv, tags[-1].as_value(), tags[before].as_value())
+        tag = data.View(TAP_LAYOUT, registered(following, "tag"))
 
         # CHAIN: partial sums move from row to row at the first tap of each position. The last row
         # serves CONV and MAX as well.
-        before: list[Value] = [Const(0)] * lanes
+        above: list[Value] = [Const(0)] * lanes
         for row in range(config.chain_rows):
             last = row == config.chain_rows - 1
             accumulators: list[Value] = []
@@ -158,16 +163,16 @@ class MacArray(wiring.Component):
                     if index < lanes:
                         larger = addend[:8].as_signed() > acc[:8].as_signed()
                         takes = now & (~is_max | tag.first | larger)
-                base = Mux(moves, before[index], acc) if index < lanes else acc
+                base = Mux(moves, above[index], acc) if index < lanes else acc
                 # A load behind the adder costs no cell: a cell's carry has an input to spare.
                 with m.If(go & takes):
                     m.d.sync += acc.eq(Mux(loads, addend, base + addend))
                 accumulators.append(acc)
-            before = accumulators
+            above = accumulators
 
         # A result is there one step after its last tap was added.
         with m.If(go):
             m.d.sync += result.eq(now & tag.last & tag.emit)
-        m.d.comb += [results[index].eq(acc) for index, acc in enumerate(before)]
-        m.d.comb += self.busy.eq(waiting | Cat(*valid[1:]).any())
+        m.d.comb += [results[index].eq(acc) for index, acc in enumerate(above)]
+        m.d.comb += self.busy.eq(waiting | Cat(*valid[1:], now).any())
         return m

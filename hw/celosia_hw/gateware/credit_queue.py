@@ -40,16 +40,18 @@ class CreditQueue(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        credits = Signal(range(self.depth + 1), init=self.depth)
-        level = Signal(range(self.depth + 1))  # values that have not been read from the memory
+        # Each is one less than what it counts, so that its sign tells that there is none: free
+        # places, and values that have not been read from the memory.
+        credits = Signal(range(-1, self.depth), init=self.depth - 1)
+        level = Signal(range(-1, self.depth), init=-1)
         first = Signal(range(self.depth))
         behind = Signal(range(self.depth))
         read = Signal()
         pop = Signal()
         m.d.comb += [
             pop.eq(self.o.valid & self.o.ready),
-            self.room.eq(credits != 0),
-            self.empty.eq(credits == self.depth),
+            self.room.eq(credits >= 0),
+            self.empty.eq(credits == self.depth - 1),
         ]
         m.d.sync += [
             credits.eq(credits + pop - self.admit),
@@ -66,7 +68,7 @@ class CreditQueue(wiring.Component):
                 ram.read_enable.eq(read),
                 ram.read_address.eq(first),
                 self.o.payload.eq(ram.read_data),
-                read.eq((level != 0) & (~self.o.valid | self.o.ready)),
+                read.eq((level >= 0) & (~self.o.valid | self.o.ready)),
             ]
             with m.If(read | self.o.ready):
                 m.d.sync += self.o.valid.eq(read)
@@ -79,7 +81,7 @@ class CreditQueue(wiring.Component):
                 write_port.data.eq(self.i),
                 read_port.addr.eq(first),
                 self.o.payload.eq(read_port.data),
-                self.o.valid.eq(level != 0),
+                self.o.valid.eq(level >= 0),
                 read.eq(pop),
             ]
         return m

@@ -69,7 +69,11 @@ class Drain(wiring.Component):
 
         # Where the next emission goes.
         load = Signal()
-        m.submodules.loops = loops = LoopNest([12, 12, 12], address_bits=config.address_bits)
+        m.submodules.loops = loops = LoopNest(
+            [12, 12, 12],
+            address_bits=config.address_bits,
+            registered_last=config.free_running,
+        )
         m.d.comb += [
             loops.start.eq(self.start),
             loops.base.eq(instruction.out_base),
@@ -99,6 +103,11 @@ class Drain(wiring.Component):
             m.d.sync += wanted.eq(0)
         with m.If(self.residual.valid):
             m.d.sync += [next_residual.eq(self.residual.data), arrived.eq(1)]
+        here, residual_word = arrived, next_residual
+        if config.free_running:
+            # It took a cycle more to be granted, which is made good for here.
+            here = arrived | self.residual.valid
+            residual_word = Mux(arrived, next_residual, self.residual.data)
         with m.If(load & instruction.residual):
             m.d.sync += [arrived.eq(0), wanted.eq(~final)]
 
@@ -132,7 +141,7 @@ class Drain(wiring.Component):
         m.d.comb += [
             self.o.valid.eq(full & ~waits & ~second),
             sends.eq(self.o.valid & self.o.ready),
-            self.i.ready.eq((~full | (sends & last_beat)) & (arrived | ~instruction.residual)),
+            self.i.ready.eq((~full | (sends & last_beat)) & (here | ~instruction.residual)),
             load.eq(self.i.valid & self.i.ready),
             self.o.p.address.eq(address),
             self.o.p.count.eq(Mux(last_beat, left, lanes)),
@@ -181,7 +190,7 @@ class Drain(wiring.Component):
         with m.If(load):
             m.d.sync += [
                 values.eq(self.i.p),
-                residual.eq(next_residual >> offset),
+                residual.eq(residual_word >> offset),
                 full.eq(1),
                 left.eq(Mux(loops.last[2], instruction.tail + 1, whole)),
                 beat.eq(0),

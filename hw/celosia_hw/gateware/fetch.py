@@ -58,7 +58,11 @@ class Fetch(wiring.Component):
         connect(m, taps.o, flipped(self.o))
 
         widths = [len(instruction[count]) for count, _ in INPUT_LOOPS]
-        m.submodules.loops = loops = LoopNest(widths, address_bits=self.config.address_bits)
+        m.submodules.loops = loops = LoopNest(
+            widths,
+            address_bits=self.config.address_bits,
+            registered_last=self.config.free_running,
+        )
         m.d.comb += [
             loops.start.eq(self.start),
             loops.base.eq(instruction.in_base),

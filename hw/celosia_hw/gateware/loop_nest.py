@@ -18,12 +18,16 @@ class LoopNest(wiring.Component):
     stride less the way that the loops inside it have gone (``isa.encode``). Addresses have
     ``address_bits`` and wrap. ``start`` begins anew; after ``advance`` the next address is there in
     the following cycle. Bit i of ``last`` is high in the last iteration of loop i; all high means
-    that this address is the last. Counts have the given ``widths``.
+    that this address is the last. Counts have the given ``widths``. With ``registered_last``, for a
+    fast clock, ``last`` comes from registers, and counts must stand from ``start`` on.
     """
 
-    def __init__(self, widths: Sequence[int], *, address_bits: int) -> None:
+    def __init__(
+        self, widths: Sequence[int], *, address_bits: int, registered_last: bool = False
+    ) -> None:
         self.widths = tuple(widths)
         self.address_bits = address_bits
+        self.registered_last = registered_last
         ports = {
             "start": In(1),
             "base": In(address_bits),
@@ -39,8 +43,8 @@ class LoopNest(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         levels = range(len(self.widths))
-        # Iterations that each loop has done. Counting up from zero, as a flip-flop has a reset for
-        # free, but not a second value to load.
+        # Iterations that each loop has done, or one more if that is compared a cycle ahead. They
+        # count up from zero, as a flip-flop has a reset for free, but not a second value to load.
         done = [
             Signal(width, name=f"done{index}", reset_less=True)
             for index, width in enumerate(self.widths)
@@ -49,12 +53,25 @@ class LoopNest(wiring.Component):
         address = Signal(self.address_bits, reset_less=True)
         m.d.comb += self.address.eq(address)
         for index in levels:
-            m.d.comb += self.last[index].eq(done[index] == getattr(self, f"count{index}"))
+            count = getattr(self, f"count{index}")
             inner_last = self.last[:index].all()
-            with m.If(self.advance & inner_last):
+            counts = self.advance & inner_last
+            begins = self.start | (counts & self.last[index])
+            first = 0
+            if self.registered_last:
+                first = 1
+                last = Signal(name=f"last{index}", reset_less=True)
+                m.d.comb += self.last[index].eq(last)
+                with m.If(begins):
+                    m.d.sync += last.eq(count == 0)
+                with m.Elif(counts):
+                    m.d.sync += last.eq(done[index] == count)
+            else:
+                m.d.comb += self.last[index].eq(done[index] == count)
+            with m.If(counts):
                 m.d.sync += done[index].eq(done[index] + 1)
-            with m.If(self.start | (self.advance & inner_last & self.last[index])):
-                m.d.sync += done[index].eq(0)
+            with m.If(begins):
+                m.d.sync += done[index].eq(first)
         for index in reversed(levels):
             with m.If(~self.last[index]):
                 m.d.comb += step.eq(getattr(self, f"step{index}"))

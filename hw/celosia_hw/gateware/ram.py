@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,8 +14,10 @@ from .interfaces import RamWriteSignature
 class RowRam(wiring.Component):
     """``depth`` rows of ``chunks`` 32-bit units, unit 0 lowest.
 
-    The row at ``row`` is on ``data`` one cycle after ``enable``, and stays until the next. With an
-    ``output_register`` there is one more, which takes the row in each cycle with ``advance``.
+    The row at ``row`` is on ``data`` one cycle after ``enable``, and stays until the next. A row
+    must not be read in the cycle of its write, nor, with an ``output_register``, in the next one;
+    then there is also one register more on the way out, which takes the row in each cycle with
+    ``advance``.
     """
 
     def __init__(self, *, depth: int, chunks: int, output_register: bool = False) -> None:
@@ -42,14 +44,24 @@ class RowRam(wiring.Component):
         )
         if self.output_register:
             m.d.comb += ram.output_enable.eq(self.advance)
+        writes = Signal(self.chunks)
+        for chunk in range(self.chunks):
+            m.d.comb += writes[chunk].eq(self.write.enable & (self.write.chunk == chunk))
+        row, unit = self.write.row, self.write.data
+        if self.output_register:
+            # The clock is to be fast, and there are blocks in all places of the chip.
+            ports = Cat(writes, row, unit)
+            delayed = Signal.like(ports)
+            m.d.sync += delayed.eq(ports)
+            writes = delayed[: self.chunks]
+            row = delayed[self.chunks : self.chunks + len(row)]
+            unit = delayed[-len(unit) :]
         m.d.comb += [
-            ram.write_address.eq(self.write.row),
-            ram.write_data.eq(self.write.data.replicate(self.chunks)),
+            ram.write_enable.eq(writes),
+            ram.write_address.eq(row),
+            ram.write_data.eq(unit.replicate(self.chunks)),
             ram.read_address.eq(self.row),
             ram.read_enable.eq(self.enable),
             self.data.eq(ram.read_data),
         ]
-        for chunk in range(self.chunks):
-            chosen = self.write.enable & (self.write.chunk == chunk)
-            m.d.comb += ram.write_enable[chunk].eq(chosen)
         return m

@@ -32,7 +32,9 @@ class Scratchpad(wiring.Component):
     readers the first in ``reads`` wins. With memory that reads and writes at once, a write
     waits for nobody and delays nobody.
 
-    Word reads are answered after ``read_latency`` cycles, fetches one later.
+    Word reads are answered after ``read_latency`` cycles, fetches one later. If the configuration
+    is ``free_running``, word reads wait for a cycle at least, and one is granted every second cycle
+    at most.
     """
 
     def __init__(self, config: AcceleratorConfig, *, readers: int) -> None:
@@ -62,6 +64,7 @@ class Scratchpad(wiring.Component):
         fetch_uses = [~word[0] | straddles, word[0] | straddles]
         fetch_row = [(word + 1)[1 : len(word)], word[1:]]
 
+        read_grant = Signal()
         reader = Signal(range(max(self.readers, 2)))
         read_valid = Signal()
         read_word = Signal(word_address_bits(config))
@@ -72,6 +75,20 @@ class Scratchpad(wiring.Component):
                     read_valid.eq(1),
                     read_word.eq(self.reads[index].request.payload),
                 ]
+        if config.free_running:
+            # For a fast clock a read is chosen in one cycle and granted from the next one on.
+            chosen = Signal()
+            chosen_reader = Signal.like(reader)
+            chosen_word = Signal.like(read_word)
+            with m.If(chosen):
+                m.d.sync += chosen.eq(~read_grant)
+            with m.Else():
+                m.d.sync += [
+                    chosen.eq(read_valid),
+                    chosen_reader.eq(reader),
+                    chosen_word.eq(read_word),
+                ]
+            reader, read_valid, read_word = chosen_reader, chosen, chosen_word
         waited = Signal(range(PATIENCE + 1))
         urgent = waited == PATIENCE
 
@@ -81,7 +98,6 @@ class Scratchpad(wiring.Component):
         taken = [w & write.urgent if single else 0 for w in writes]
         read_uses = [read_valid & (read_word[0] == bank) for bank in range(2)]
         fetch_grant = Signal()
-        read_grant = Signal()
         urgent_read = [read_uses[b] & urgent & ~taken[b] for b in range(2)]
         fetch_blocked = [fetch_uses[b] & (taken[b] | urgent_read[b]) for b in range(2)]
         fetch_wants = [self.fetch.request.valid & fetch_uses[b] for b in range(2)]
@@ -93,9 +109,12 @@ class Scratchpad(wiring.Component):
             read_uses[b] & ~urgent_read[b] & (fetch_wants[b] | (writes[b] if single else 0))
             for b in range(2)
         ]
+        fetch_ready = ~(fetch_blocked[0] | fetch_blocked[1])
+        if config.free_running and not single:
+            fetch_ready = ~urgent  # for a fast clock, without a look at the bank
         m.d.comb += [
             self.write.ready.eq(~(write_blocked[0] | write_blocked[1])),
-            self.fetch.request.ready.eq(~(fetch_blocked[0] | fetch_blocked[1])),
+            self.fetch.request.ready.eq(fetch_ready),
             fetch_grant.eq(self.fetch.request.valid & self.fetch.request.ready),
             read_grant.eq(read_valid & ~(read_blocked[0] | read_blocked[1])),
         ]
@@ -107,6 +126,13 @@ class Scratchpad(wiring.Component):
             m.d.sync += waited.eq(waited + 1)
 
         stored = [writes[b] & self.write.ready for b in range(2)]
+        if config.free_running and not single:
+            # For a fast clock a write goes to its bank a cycle later. Whoever reads what it left
+            # behind asks for it later than that.
+            delayed = Signal.like(write)
+            delayed_stored = Signal(2)
+            m.d.sync += [delayed.eq(write), delayed_stored.eq(Cat(stored))]
+            write, stored = delayed, list(delayed_stored)
         bank_data = []
         for number in range(2):
             reads_word = read_grant & read_uses[number]
