@@ -145,6 +145,7 @@ class Unit:
         await bench.step()
         bench.set("start", 0)
         self.expected_busy = 1
+        await bench.step()
         self.source.send(inputs)
         done = sent + len(expected)
         await bench.run(lambda: len(self.sink.values) == done, limit=200 * len(expected) + 2000)

@@ -40,7 +40,7 @@ def make(
     "parameters",
     [
         # Weights of a 2x2, a 4x4, an 8x8 and an 8x16 array; one depth is no power of two.
-        {"word_bytes": 4, "depth": 32, "chunks": 1, "free_limit": 1, "external": True},
+        {"word_bytes": 4, "depth": 16, "chunks": 1, "free_limit": 1, "external": True},
         {"word_bytes": 4, "depth": 24, "chunks": 4, "free_limit": 1, "external": True},
         {"word_bytes": 8, "depth": 16, "chunks": 16, "free_limit": 1, "external": True},
         {"word_bytes": 16, "depth": 16, "chunks": 32, "free_limit": 1, "external": True},
@@ -83,6 +83,7 @@ class Ring:
         self.rows: dict[int, list[int]] = {}
         self.restart([])
         self.hold = False
+        self.eager = False  # whether a row is freed as soon as it is complete
         self.stopped = False
         self.counts = True  # whether rows that are complete raise the level
         bench.agents.append(self)
@@ -109,7 +110,7 @@ class Ring:
         self.bench.set("freed", self.freeing)
 
     def free_stall(self) -> bool:
-        return self.bench.rng.random() < 0.8 / self.chunks
+        return not self.eager and self.bench.rng.random() < 0.8 / self.chunks
 
     def sample(self) -> None:
         bench = self.bench
@@ -288,8 +289,10 @@ async def one_unit_a_cycle(dut: Any) -> None:
     bench = await start_bench(dut, make, "throughput")
     ring = Ring(bench, stalls=False)
     sources = [Source.SCRATCH, *([Source.EXTERNAL] if ring.external else [])]
-    # The first and the last words of a segment, and the last rows of a ring, may take longer.
-    count = ring.chunks * (ring.depth - 4)
+    # Each row is freed at once: the last rows that are free may take longer.
+    ring.eager = True
+    # So may the first and the last words of a segment.
+    count = ring.chunks * 2 * ring.depth
     # For a fast clock three cycles pass from word to word.
     parameters = block_parameters()
     slow = parameters["word_bytes"] == 8 and not parameters["single_port"]

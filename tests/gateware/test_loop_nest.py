@@ -37,7 +37,7 @@ async def compare(bench: Bench, counts: list[int], stop_after: int | None = None
     base = rng.getrandbits(ADDRESS_BITS)
     bench.set("start", 1)
     bench.set("base", base)
-    bench.set("advance", rng.getrandbits(1))
+    bench.set("advance", 0)
     gone = 0
     for index, (count, stride) in enumerate(zip(counts, strides, strict=True)):
         bench.set(f"count{index}", count - 1)
@@ -45,6 +45,7 @@ async def compare(bench: Bench, counts: list[int], stop_after: int | None = None
         gone += (count - 1) * stride
     await bench.step()
     bench.set("start", 0)
+    await bench.step()
     # Only the start looks at the base.
     bench.set("base", rng.getrandbits(ADDRESS_BITS))
     stall = bench.stalls()

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Signal, Value
+from amaranth.hdl import Value
 
 
-def count_up(value: Signal, load: Value) -> Value:
+def count_up(value: Value, load: Value) -> Value:
     """``value + 1``, modulo its width, while ``load`` is low; else it means nothing.
 
     To be used where ``load`` overrides the count with another value. An iCE40 LUT shares two of its
@@ -16,10 +16,10 @@ def count_up(value: Signal, load: Value) -> Value:
     return _sum(value, load)[: len(value)]
 
 
-def at_limit(value: Signal, load: Value) -> Value:
+def at_limit(value: Value, load: Value) -> Value:
     """Whether all bits of ``value`` are ones, while ``load`` is low: the carry of ``count_up``."""
     return ~_sum(value, load)[len(value)]
 
 
-def _sum(value: Signal, load: Value) -> Value:
+def _sum(value: Value, load: Value) -> Value:
     return value - (~load).replicate(len(value))

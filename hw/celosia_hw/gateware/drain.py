@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value, ValueLike, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
 from ..isa import Opcode
+from .counter import count_up
 from .interfaces import COMPUTE_LAYOUT, ReadSignature
 from .loop_nest import LoopNest
 
@@ -33,7 +34,8 @@ class Drain(wiring.Component):
     ``row`` with ``enable``; a ring's ``level`` and ``freed`` are counted in rows), and reads the
     residual word of an emission while the one before is being sent. A beat leaves in each
     cycle in which ``o.ready`` is high, in every second one if results pass the requantizer twice.
-    ``busy`` from ``start`` until the last beat has left.
+    ``busy`` from ``start`` until the last beat has left; the first emission must not come sooner than
+    two cycles after ``start``.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -67,8 +69,10 @@ class Drain(wiring.Component):
         m.d.sync += is_conv.eq(instruction.opcode == Opcode.CONV)
         whole = Mux(is_conv, config.output_channels, config.input_channels)
 
-        # Where the next emission goes.
+        # Where the next emission goes. The loops know their first address behind ``begin``.
         load = Signal()
+        begin = Signal()
+        m.d.sync += begin.eq(self.start)
         m.submodules.loops = loops = LoopNest(
             [12, 12, 12],
             address_bits=config.address_bits,
@@ -116,10 +120,10 @@ class Drain(wiring.Component):
         residual = Signal(8 * config.word_bytes, reset_less=True)
         full = Signal()
         left = Signal(range(config.group_bytes + 1), reset_less=True)  # values to be sent
-        beat = Signal(range(self.free_limit + 1), reset_less=True)
         address = Signal(config.address_bits, reset_less=True)
         base_row = Signal(range(depth), reset_less=True)
         row = Signal(range(depth), reset_less=True)
+        begins_group = Signal(reset_less=True)
         ends_group = Signal(reset_less=True)
         ends_all = Signal(reset_less=True)
         # Alternate cycles belong to second passes.
@@ -127,13 +131,18 @@ class Drain(wiring.Component):
         with m.If(self.o.ready):
             m.d.sync += second.eq(~second & instruction.second_pass)
 
-        rows = whole // lanes
         last_beat = left <= lanes
         # A group begins when all of its rows are there, also those that a short group does not
         # use, as its end frees them all. ``level`` shows one cycle later what has been freed.
         there = Signal()
-        needed = Mux(instruction.parameters_uniform, 1, rows)
-        m.d.sync += there.eq(self.level >= needed)
+
+        def at_least(rows: int) -> Value:
+            return self.level[rows.bit_length() - 1 :].any()
+
+        conv_rows, other_rows = config.output_channels // lanes, config.input_channels // lanes
+        m.d.sync += there.eq(Mux(is_conv, at_least(conv_rows), at_least(other_rows)))
+        with m.If(instruction.parameters_uniform):
+            m.d.sync += there.eq(at_least(1))
         with m.If(self.start | (self.freed != 0)):
             m.d.sync += there.eq(0)
         waits = instruction.parameters_ring & ~there
@@ -154,36 +163,41 @@ class Drain(wiring.Component):
                 self.o.p.residual[lane].eq(residual[8 * lane : 8 * lane + 8]),
             ]
 
-        def advanced(value: Signal, by: ValueLike) -> Value:
-            total = value + by
-            if depth & (depth - 1) == 0:
-                return total[: len(value)]
-            return Mux(total >= depth, total - depth, total)
+        # Only the last group may use less rows than it has, so that each other one ends just before
+        # the first row of the next.
+        following = row + 1
+        if depth & (depth - 1):
+            following = Mux(row == depth - 1, 0, following)
+        repeats = last_beat & ~ends_group
+        with m.If(begin | (sends & ~instruction.parameters_uniform & ~(repeats & begins_group))):
+            m.d.sync += row.eq(Mux(begin | repeats, base_row, following))
+        with m.If(sends):
+            m.d.sync += begins_group.eq(last_beat & ends_group)
+        with m.If(sends & begins_group):
+            m.d.sync += base_row.eq(row)
+        rows = Mux(is_conv, conv_rows, other_rows)
+        with m.If(sends & last_beat & instruction.parameters_ring):
+            with m.If(instruction.parameters_uniform):
+                m.d.comb += self.freed.eq(ends_all)
+            with m.Elif(ends_group):
+                m.d.comb += self.freed.eq(rows)
 
         with m.If(sends):
             m.d.sync += [
-                full.eq(0),
+                full.eq(~last_beat),
                 left.eq(left - lanes),
-                beat.eq(beat + 1),
-                address.eq(address + lanes),
                 residual.eq(residual >> 8 * lanes),
             ]
             for index in range(config.group_bytes - lanes):
                 m.d.sync += values[index].eq(values[index + lanes])
-            with m.If(~instruction.parameters_uniform):
-                m.d.sync += row.eq(advanced(row, 1))
-            with m.If(~last_beat):
-                m.d.sync += full.eq(1)
-            with m.Else():
-                m.d.sync += row.eq(base_row)
-                with m.If(ends_all):
-                    m.d.sync += self.busy.eq(0)
-                with m.If(instruction.parameters_uniform):
-                    m.d.comb += self.freed.eq(ends_all & instruction.parameters_ring)
-                with m.Elif(ends_group):
-                    m.d.sync += [base_row.eq(advanced(base_row, rows))]
-                    m.d.sync += [row.eq(advanced(base_row, rows))]
-                    m.d.comb += self.freed.eq(Mux(instruction.parameters_ring, rows, 0))
+            with m.If(last_beat & ends_all):
+                m.d.sync += self.busy.eq(0)
+        lane_bits = lanes.bit_length() - 1
+        with m.If(load):
+            m.d.sync += address[:lane_bits].eq(loops.address)
+        high = address[lane_bits:]
+        with m.If(load | sends):
+            m.d.sync += high.eq(Mux(load, loops.address[lane_bits:], count_up(high, load)))
         # Emissions that fill words begin with them.
         fills = {config.output_channels, config.input_channels} == {config.word_bytes}
         offset = 0 if fills else residual_address[:shift] << 3
@@ -193,17 +207,16 @@ class Drain(wiring.Component):
                 residual.eq(residual_word >> offset),
                 full.eq(1),
                 left.eq(Mux(loops.last[2], instruction.tail + 1, whole)),
-                beat.eq(0),
-                address.eq(loops.address),
                 ends_group.eq(group_end),
                 ends_all.eq(final),
             ]
         with m.If(self.start):
             m.d.sync += [
                 self.busy.eq(1),
-                wanted.eq(instruction.residual),
                 arrived.eq(0),
                 base_row.eq(instruction.parameter_base),
-                row.eq(instruction.parameter_base),
+                begins_group.eq(1),
             ]
+        with m.If(begin):
+            m.d.sync += wanted.eq(instruction.residual)
         return m

@@ -21,8 +21,8 @@ class Fetch(wiring.Component):
     """Runs an instruction's six loops from ``start`` on, one tap a cycle at most.
 
     Sends each tap's activations (``input_channels`` bytes) with what the array must know of it;
-    ``busy`` is high until the last tap has been sent. Four cycles (single-port scratchpad) or five
-    from a request to its tap.
+    ``busy`` is high until the last tap has been sent. Two cycles from ``start`` to the first
+    request, four (single-port scratchpad) or five from a request to its tap.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -43,13 +43,14 @@ class Fetch(wiring.Component):
         instruction = self.instruction
         m.submodules.taps = taps = CreditQueue(self.tap_layout, depth=TAPS, registered=True)
 
+        begin = Signal()  # the loops know their first address in the following cycle
         running = Signal()
         request = self.memory.request
         granted = Signal()
         m.d.comb += [
             request.valid.eq(running & taps.room),
             granted.eq(request.valid & request.ready),
-            self.busy.eq(running | ~taps.empty),
+            self.busy.eq(begin | running | ~taps.empty),
             taps.admit.eq(granted),
             taps.push.eq(self.memory.valid),
             taps.i.tag.eq(self.memory.tag),
@@ -103,6 +104,7 @@ class Fetch(wiring.Component):
                 with m.Elif(skipped != instruction.skip):
                     m.d.sync += skipped.eq(skipped + 1)
 
-        with m.If(self.start):
+        m.d.sync += begin.eq(self.start)
+        with m.If(begin):
             m.d.sync += [running.eq(1), first.eq(1), line_start.eq(1), skipped.eq(0)]
         return m
