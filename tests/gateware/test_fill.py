@@ -8,8 +8,11 @@ from typing import Any
 
 import cocotb
 import pytest
+from amaranth.hdl import Module
+from amaranth.lib.wiring import connect, flipped
 
 from celosia_hw.config import AcceleratorConfig
+from celosia_hw.gateware.drain import Drain
 from celosia_hw.gateware.store import Fill
 from celosia_hw.isa import ADDRESS_BITS, COMPUTE, Opcode, encode
 from celosia_sim.rtl.block import block_parameters, start_bench
@@ -19,8 +22,29 @@ from celosia_sim.rtl.memory_ports import WriteMemory
 SIZE = 1 << ADDRESS_BITS
 
 
-def make(word_bytes: int) -> Fill:
-    return Fill(
+class FillAndDrain(Fill):
+    """Fill with the loops of a Drain; the ports between them are of no use outside."""
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.fill = fill = Fill(self.config)
+        m.submodules.drain = drain = Drain(self.config)
+        connect(m, flipped(self.o), fill.o)
+        m.d.comb += [
+            fill.instruction.eq(self.instruction),
+            drain.instruction.eq(self.instruction),
+            fill.start.eq(self.start),
+            self.busy.eq(fill.busy),
+            drain.start_lines.eq(fill.start_lines),
+            drain.next_line.eq(fill.next_line),
+            fill.line.eq(drain.line),
+            fill.last_line.eq(drain.last_line),
+        ]
+        return m
+
+
+def make(word_bytes: int) -> FillAndDrain:
+    return FillAndDrain(
         AcceleratorConfig(
             output_channels=word_bytes, input_channels=2, chain_rows=2, scratch_bytes=SIZE
         )
@@ -51,6 +75,7 @@ class Unit:
                 expected[byte % SIZE] = fields["zero_point"] & 255
             words += (start + fields["positions"] - 1) // self.width - start // self.width + 1
         bench.set("instruction", int.from_bytes(encode(Opcode.FILL, fields), "little"))
+        await bench.step()
         bench.set("start", 1)
         first = len(self.memory.values)
         await bench.step()

@@ -158,6 +158,10 @@ class Accelerator(wiring.Component):
             requantizer.table_row.eq(sequencer.table_row),
             requantizer.table_data.eq(sequencer.table_data),
             fill.start.eq(sequencer.fill),
+            drain.start_lines.eq(fill.start_lines),
+            drain.next_line.eq(fill.next_line),
+            fill.line.eq(drain.line),
+            fill.last_line.eq(drain.last_line),
             store.flush.eq(sequencer.flush),
         ]
         if config.free_running:

@@ -36,6 +36,10 @@ class Drain(wiring.Component):
     cycle in which ``o.ready`` is high, in every second one if results pass the requantizer twice.
     ``busy`` from ``start`` until the last beat has left; the first emission must not come sooner than
     two cycles after ``start``.
+
+    FILL has its loops here as well: behind ``start_lines``, ``line`` is the address of the first
+    line, two cycles later, and of the next one in the cycle after each ``next_line``; ``last_line``
+    comes with the address of the last line.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -55,6 +59,10 @@ class Drain(wiring.Component):
                 "level": In(range(depth + 1)),
                 "freed": Out(range(self.free_limit + 1)),
                 "residual": Out(ReadSignature(config)),
+                "start_lines": In(1),
+                "line": Out(config.address_bits),
+                "next_line": In(1),
+                "last_line": Out(1),
             }
         )
 
@@ -66,7 +74,9 @@ class Drain(wiring.Component):
         depth = config.parameter_depth
         # The instruction stands long before the first result.
         is_conv = Signal(reset_less=True)
+        is_fill = Signal(reset_less=True)
         m.d.sync += is_conv.eq(instruction.opcode == Opcode.CONV)
+        m.d.sync += is_fill.eq(instruction.opcode == Opcode.FILL)
         whole = Mux(is_conv, config.output_channels, config.input_channels)
 
         # Where the next emission goes. The loops know their first address behind ``begin``.
@@ -79,10 +89,11 @@ class Drain(wiring.Component):
             registered_last=config.free_running,
         )
         m.d.comb += [
-            loops.start.eq(self.start),
+            loops.start.eq(self.start | self.start_lines),
             loops.base.eq(instruction.out_base),
-            loops.advance.eq(load),
-            loops.count0.eq(instruction.positions - instruction.skip),
+            loops.advance.eq(load | self.next_line),
+            # FILL has no steps within a line.
+            loops.count0.eq(Mux(is_fill, 0, instruction.positions - instruction.skip)),
             loops.step0.eq(instruction.out_position),
             loops.count1.eq(instruction.lines),
             loops.step1.eq(instruction.out_line),
@@ -91,6 +102,7 @@ class Drain(wiring.Component):
         ]
         group_end = loops.last[:2].all()
         final = loops.last.all()
+        m.d.comb += [self.line.eq(loops.address), self.last_line.eq(loops.last[1])]
 
         # The residual word of the next emission.
         wanted = Signal()
@@ -165,12 +177,14 @@ class Drain(wiring.Component):
 
         # Only the last group may use less rows than it has, so that each other one ends just before
         # the first row of the next.
-        following = row + 1
+        repeats = last_beat & ~ends_group
+        reload = Signal()
+        m.d.comb += reload.eq(begin | repeats)
+        following = count_up(row, reload)
         if depth & (depth - 1):
             following = Mux(row == depth - 1, 0, following)
-        repeats = last_beat & ~ends_group
         with m.If(begin | (sends & ~instruction.parameters_uniform & ~(repeats & begins_group))):
-            m.d.sync += row.eq(Mux(begin | repeats, base_row, following))
+            m.d.sync += row.eq(Mux(reload, base_row, following))
         with m.If(sends):
             m.d.sync += begins_group.eq(last_beat & ends_group)
         with m.If(sends & begins_group):

@@ -8,7 +8,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
-from ..isa import ADDRESS_BITS
+from .counter import count_up
 from .interfaces import COMPUTE_LAYOUT, word_address_bits, write_layout
 from .requantize import output_layout
 
@@ -95,7 +95,9 @@ class Store(wiring.Component):
 class Fill(wiring.Component):
     """FILL: stores the zero point into ``positions`` bytes of each of ``lines`` lines.
 
-    One word a cycle; ``busy`` from ``start`` until the last word was stored.
+    The lines' addresses come from the loops of ``Drain``, to which the four ports that are called
+    after lines lead. One word a cycle, the first three cycles behind ``start``; ``busy`` from
+    ``start`` until the last word was stored.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -105,6 +107,10 @@ class Fill(wiring.Component):
                 "instruction": In(COMPUTE_LAYOUT),
                 "start": In(1),
                 "busy": Out(1),
+                "start_lines": Out(1),
+                "line": In(config.address_bits),
+                "next_line": Out(1),
+                "last_line": In(1),
                 "o": Out(stream.Signature(write_layout(config))),
             }
         )
@@ -113,43 +119,59 @@ class Fill(wiring.Component):
         m = Module()
         width = self.config.word_bytes
         shift = width.bit_length() - 1
-        instruction = self.instruction
+        positions = self.instruction.positions
 
-        line = Signal(ADDRESS_BITS)
-        word = Signal(word_address_bits(self.config))
-        begin = Signal(shift)  # first byte of the word that belongs to the line
-        left = Signal(14)  # bytes of the line from the word's begin on, less one
-        lines_left = Signal(12)
-        ends = left < width - begin
+        # The cycles from the start to the first line's address.
+        waits = Signal(2)
+        storing = Signal()
+        word = Signal(word_address_bits(self.config), reset_less=True)
+        # Words of the line behind this one, inverted. ``more`` stands for one more.
+        left = Signal(len(positions) - shift, reset_less=True)
+        more = Signal(reset_less=True)
+        # Bytes of this word that belong to the line, and the last byte of the line's last word.
+        mask = Signal(width, reset_less=True)
+        end = Signal(shift, reset_less=True)
+        final = Signal(reset_less=True)
+
+        begins = Signal()
+        steps = Signal()
+        last_word = Signal()
         m.d.comb += [
-            self.o.valid.eq(self.busy),
+            self.start_lines.eq(self.start),
+            last_word.eq(left.all() & ~more),
+            steps.eq(storing & self.o.ready),
+            begins.eq(waits[-1] | (steps & last_word & ~final)),
+            self.next_line.eq(begins),
+            self.o.valid.eq(storing),
             self.o.p.urgent.eq(1),
             self.o.p.word.eq(word),
-            self.o.p.data.eq(instruction.zero_point.as_unsigned().replicate(width)),
+            self.o.p.data.eq(self.instruction.zero_point.as_unsigned().replicate(width)),
         ]
         for byte in range(width):
-            m.d.comb += self.o.p.enable[byte].eq((byte >= begin) & (byte <= begin + left))
+            m.d.comb += self.o.p.enable[byte].eq(mask[byte] & ~(last_word & (byte > end)))
 
-        def begin_line(address: Signal) -> list[object]:
-            return [
-                line.eq(address),
-                word.eq(address[shift:]),
-                begin.eq(address[:shift]),
-                left.eq(instruction.positions),
-            ]
-
-        next_line = Signal(ADDRESS_BITS)
-        m.d.comb += next_line.eq(line + instruction.out_line)
-        with m.If(self.busy & self.o.ready):
-            m.d.sync += [word.eq(word + 1), begin.eq(0), left.eq(left - (width - begin))]
-            with m.If(ends):
-                m.d.sync += [*begin_line(next_line), lines_left.eq(lines_left - 1)]
-                with m.If(lines_left == 0):
-                    m.d.sync += self.busy.eq(0)
+        m.d.sync += waits.eq(Cat(self.start, waits))
         with m.If(self.start):
+            m.d.sync += self.busy.eq(1)
+        with m.If(begins):
+            m.d.sync += storing.eq(1)
+        with m.Elif(steps & last_word):
+            m.d.sync += [storing.eq(0), self.busy.eq(0)]
+        offset = self.line[:shift]
+        sum_ = offset + positions[:shift]
+        with m.If(begins | steps):
             m.d.sync += [
-                *begin_line(instruction.out_base),
-                lines_left.eq(instruction.lines),
-                self.busy.eq(1),
+                word.eq(Mux(begins, self.line[shift:], count_up(word, begins))),
+                mask.eq(-1),
             ]
+        with m.If(begins):
+            m.d.sync += [
+                final.eq(self.last_line),
+                end.eq(sum_),
+                mask.eq(Cat(byte >= offset for byte in range(width))),
+            ]
+        with m.If(begins | (steps & ~left.all())):
+            m.d.sync += left.eq(Mux(begins, ~positions[shift:], count_up(left, begins)))
+        with m.If(begins | (steps & left.all())):
+            m.d.sync += more.eq(begins & sum_[shift])
         return m
