@@ -9,16 +9,20 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
 from ..isa import ADDRESS_BITS, IDENT_VALUE, Control, Error, Register, Space
+from .counter import count_up
 from .interfaces import ControlSignature, ReadSignature, write_layout
 from .sequencer import STATE_LAYOUT
+
+#: Bits of the row of a weight or parameter memory.
+_ROW_BITS = 16
 
 
 class ControlRegisters(wiring.Component):
     """Registers as ``isa.Register`` lists them.
 
-    An access takes one cycle, a read of the scratchpad a few more. ``reset`` is high for a cycle to
-    stop a run: on request, or when the watchdog finds that it takes too long (the state
-    at that moment stays readable). Memory accesses while a run is busy are refused: they
+    Of an address, bits that no memory needs read as zero. An access takes one cycle, a read of the
+    scratchpad a few more. ``reset`` is high for a cycle to stop a run: on request, or when the
+    watchdog finds that it takes too long (the state at that moment stays readable). Memory accesses while a run is busy are refused: they
     change nothing, read as zero, and leave Error.ACCESS in STATUS. ``failed`` is high while STATUS
     shows an error.
     """
@@ -40,7 +44,7 @@ class ControlRegisters(wiring.Component):
                 "weights": Out(stream.Signature(32)),
                 "parameters": Out(stream.Signature(32)),
                 "row_set": Out(1),
-                "row": Out(16),
+                "row": Out(_ROW_BITS),
                 "failed": Out(1),
             }
         )
@@ -51,11 +55,14 @@ class ControlRegisters(wiring.Component):
         shift = self.config.word_bytes.bit_length() - 1
         units = self.config.word_bytes // 4
 
-        address = Signal(28)
+        # As wide as the largest of what they address.
+        address = Signal(max(self.config.address_bits, _ROW_BITS))
+        program = Signal(self.config.address_bits)
         space = Signal(4)
         watchdog = Signal(32)
         error = Signal(Error)
         pending = Signal()
+        advances = Signal()
         status = Signal(32)
 
         m.d.comb += [
@@ -73,6 +80,7 @@ class ControlRegisters(wiring.Component):
             self.weights.payload.eq(port.write_data),
             self.parameters.payload.eq(port.write_data),
             self.row.eq(address),
+            self.address.eq(program),
         ]
         # The row takes effect in the cycle after the address was written.
         m.d.sync += self.row_set.eq(0)
@@ -100,34 +108,41 @@ class ControlRegisters(wiring.Component):
         with m.If(command(Control.RESET)):
             m.d.sync += [error.eq(Error.NONE), pending.eq(0)]
 
+        # What can be read.
+        with m.Switch(port.address):
+            with m.Case(Register.IDENT):
+                m.d.comb += port.read_data.eq(IDENT_VALUE)
+            with m.Case(Register.CONFIG):
+                m.d.comb += port.read_data.eq(self.config.fingerprint)
+            with m.Case(Register.STATUS):
+                m.d.comb += port.read_data.eq(status)
+            with m.Case(Register.ADDRESS):
+                m.d.comb += [port.read_data.eq(address), port.read_data[28:].eq(space)]
+            with m.Case(Register.CYCLES):
+                m.d.comb += port.read_data.eq(self.cycles)
+            with m.Case(Register.DATA):
+                with m.If(~self.state.busy & (space == Space.SCRATCH)):
+                    m.d.comb += port.read_data.eq(
+                        self.read.data.word_select(address[2:shift], 32)
+                        if units > 1
+                        else self.read.data
+                    )
+
         with m.If(port.valid):
             m.d.comb += port.ready.eq(1)
             with m.Switch(port.address):
-                with m.Case(Register.IDENT):
-                    m.d.comb += port.read_data.eq(IDENT_VALUE)
-                with m.Case(Register.CONFIG):
-                    m.d.comb += port.read_data.eq(self.config.fingerprint)
-                with m.Case(Register.STATUS):
-                    m.d.comb += port.read_data.eq(status)
-                with m.Case(Register.ADDRESS):
-                    m.d.comb += [port.read_data[:28].eq(address), port.read_data[28:].eq(space)]
-                    with m.If(port.write):
-                        m.d.sync += [
-                            address.eq(port.write_data[:28]),
-                            space.eq(port.write_data[28:]),
-                            self.row_set.eq(1),
-                        ]
                 with m.Case(Register.START):
                     with m.If(port.write):
-                        m.d.sync += self.address.eq(port.write_data)
-                with m.Case(Register.CYCLES):
-                    m.d.comb += port.read_data.eq(self.cycles)
+                        m.d.sync += program.eq(port.write_data)
                 with m.Case(Register.WATCHDOG):
                     with m.If(port.write):
                         m.d.sync += watchdog.eq(port.write_data)
                 with m.Case(Register.BREAKPOINT):
                     with m.If(port.write):
                         m.d.sync += self.breakpoint.eq(port.write_data)
+                with m.Case(Register.ADDRESS):
+                    with m.If(port.write):
+                        m.d.sync += [space.eq(port.write_data[28:]), self.row_set.eq(1)]
                 with m.Case(Register.DATA):
                     with m.If(self.state.busy):
                         m.d.sync += error.eq(Error.ACCESS)
@@ -137,9 +152,8 @@ class ControlRegisters(wiring.Component):
                                 m.d.comb += [
                                     self.write.valid.eq(1),
                                     port.ready.eq(self.write.ready),
+                                    advances.eq(self.write.ready),
                                 ]
-                                with m.If(port.ready):
-                                    m.d.sync += address.eq(address + 4)
                             with m.Case(Space.WEIGHTS):
                                 m.d.comb += [
                                     self.weights.valid.eq(~self.row_set),
@@ -154,14 +168,18 @@ class ControlRegisters(wiring.Component):
                         m.d.comb += [
                             self.read.request.valid.eq(~pending),
                             port.ready.eq(self.read.valid),
-                            port.read_data.eq(
-                                self.read.data.word_select(address[2:shift], 32)
-                                if units > 1
-                                else self.read.data
-                            ),
+                            advances.eq(self.read.valid),
                         ]
                         with m.If(self.read.request.valid & self.read.request.ready):
                             m.d.sync += pending.eq(1)
                         with m.If(self.read.valid):
-                            m.d.sync += [pending.eq(0), address.eq(address + 4)]
+                            m.d.sync += pending.eq(0)
+        # Only a word of four bytes is accessed at once.
+        sets = Signal()
+        m.d.comb += sets.eq(port.valid & port.write & (port.address == Register.ADDRESS))
+        with m.If(sets):
+            m.d.sync += address[:2].eq(port.write_data)
+        unit = address[2:]
+        with m.If(sets | advances):
+            m.d.sync += unit.eq(Mux(sets, port.write_data[2:], count_up(unit, sets)))
         return m
