@@ -119,8 +119,10 @@ class Ring:
             return
         if self.counts:
             assert bench.get("level") == self.level
+        number = len(self.write_cycles)
+        completes = bench.bits("ram__enable") and number % self.chunks == self.chunks - 1
+        assert bench.get("arrived") == int(completes and self.counts)
         if bench.bits("ram__enable"):
-            number = len(self.write_cycles)
             row = number // self.chunks
             assert not self.counts or row - self.freed < self.depth, "a row in use is overwritten"
             assert bench.get("ram__row") == (self.first_row + row) % self.depth

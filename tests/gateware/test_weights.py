@@ -92,7 +92,7 @@ class Unit:
         stall = bench.stalls if stalls else lambda: never
         self.source = StreamSource(bench, "i", stall())
         self.sink = StreamSink(bench, "o", stall())
-        self.ring = Ring(bench, self.depth, stall())
+        self.ring = Ring(bench, self.depth, stall(), pulses=True)
         self.memory = WeightMemory(bench, self.sink, self.ring, config)
         self.ring_words = 0  # words of the ring that instructions have used so far
 
@@ -116,6 +116,7 @@ class Unit:
         bench.set("start", 1)
         await bench.step()
         bench.set("start", 0)
+        await bench.step()
         values = [{"tag": tap.tag, "data": bench.rng.getrandbits(self.tap_bits)} for tap in nest]
         self.source.send(values)
         done = sent + len(nest)
@@ -164,6 +165,23 @@ async def more_words_than_the_ring_holds(dut: Any) -> None:
     fields = fill(counts) | {"weights_ring": 1, "weights_shared": 0, "weight_base": 0}
     await unit.run(Opcode.CONV, fields)
     await unit.run(Opcode.CONV, fields)
+
+
+@cocotb.test()
+async def restart(dut: Any) -> None:
+    """Words that arrived before the ring began anew are forgotten."""
+    bench = await start_bench(dut, make, "restart")
+    unit = Unit(bench, stalls=True)
+    for words in (1, 2, unit.depth):
+        unit.ring.to_come += words
+        await bench.run(lambda: not unit.ring.to_come, limit=1000)
+        bench.set("restart", 1)
+        await bench.step()
+        bench.set("restart", 0)
+        unit.ring.arrived = unit.ring.freed = unit.ring_words = 0
+        counts = {"groups": 2, "lines": 1, "positions": 2, "taps_ky": 1, "taps_kx": 1, "taps_c": 3}
+        ring = {"weights_ring": 1, "weights_shared": 0, "weight_base": 0}
+        await unit.run(Opcode.CONV, fill(counts) | ring)
 
 
 @cocotb.test()

@@ -128,7 +128,8 @@ async def registers_and_memory(dut: Any) -> None:
     rng = np.random.default_rng(3)
     assert await host.read(Register.IDENT) == IDENT_VALUE
     assert await host.read(Register.CONFIG) == CONFIG.fingerprint
-    value = int(rng.integers(1 << 32))
+    # An address has the bits that the largest memory needs; above them is the space.
+    value = int(rng.integers(1 << 32)) & (0xF << 28 | (1 << max(16, CONFIG.address_bits)) - 1)
     await host.write(Register.ADDRESS, value)
     assert await host.read(Register.ADDRESS) == value
     content = rng.bytes(1500)

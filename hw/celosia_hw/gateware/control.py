@@ -22,9 +22,9 @@ class ControlRegisters(wiring.Component):
 
     Of an address, bits that no memory needs read as zero. An access takes one cycle, a read of the
     scratchpad a few more. ``reset`` is high for a cycle to stop a run: on request, or when the
-    watchdog finds that it takes too long (the state at that moment stays readable). Memory accesses while a run is busy are refused: they
-    change nothing, read as zero, and leave Error.ACCESS in STATUS. ``failed`` is high while STATUS
-    shows an error.
+    watchdog finds that it takes too long (the state at that moment stays readable). Memory accesses
+    while a run is busy are refused: they change nothing, read as zero, and leave Error.ACCESS in
+    STATUS. ``failed`` is high while STATUS shows an error.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:

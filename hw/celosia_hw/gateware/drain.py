@@ -34,8 +34,8 @@ class Drain(wiring.Component):
     ``row`` with ``enable``; a ring's ``level`` and ``freed`` are counted in rows), and reads the
     residual word of an emission while the one before is being sent. A beat leaves in each
     cycle in which ``o.ready`` is high, in every second one if results pass the requantizer twice.
-    ``busy`` from ``start`` until the last beat has left; the first emission must not come sooner than
-    two cycles after ``start``.
+    ``busy`` from ``start`` until the last beat has left; the first emission must not come sooner
+    than two cycles after ``start``.
 
     FILL has its loops here as well: behind ``start_lines``, ``line`` is the address of the first
     line, two cycles later, and of the next one in the cycle after each ``next_line``; ``last_line``

@@ -23,8 +23,9 @@ class RingLoader(wiring.Component):
     """Walks a list of segments and writes their units into consecutive rows.
 
     ``start`` (with ``list`` and ``source``) empties the ring and starts over; ``level`` is the
-    number of complete rows that are not freed, ``freed`` frees that many now. Loading stops when
-    all rows are in use, and for good at the end of the list. ``host`` writes one unit at
+    number of complete rows that are not freed, ``arrived`` tells a cycle before that it grows by
+    one, ``freed`` frees that many now. Loading stops when all rows are in use, and for good at the
+    end of the list. ``host`` writes one unit at
     (``host_row``, chunk counted up from 0 at ``host_set``) while nothing is being loaded.
 
     ``stop`` ends whatever is being done, without a promise about ``level`` until the next
@@ -50,6 +51,7 @@ class RingLoader(wiring.Component):
             "source": In(Source, init=Source.RESIDENT),
             "idle": Out(1),
             "level": Out(range(depth + 1)),
+            "arrived": Out(1),
             "freed": In(range(free_limit + 1)),
             "read": Out(ReadSignature(config)),
             "ram": Out(RamWriteSignature(depth, chunks)),
@@ -236,7 +238,7 @@ class RingLoader(wiring.Component):
             m.d.sync += [row.eq(0), chunk.eq(0)]
 
         # Rows that the host writes are not counted: they are never freed.
-        complete = Signal()
+        complete = self.arrived
         m.d.comb += complete.eq(written & last_chunk)
         if self.free_limit == 1:
             with m.If(complete ^ self.freed):

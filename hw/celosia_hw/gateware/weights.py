@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
 from ..isa import Opcode
+from .counter import count_up
 from .interfaces import COMPUTE_LAYOUT, TAP_LAYOUT
 
 
@@ -18,8 +19,9 @@ class WeightSelect(wiring.Component):
     ``i`` are taps from the fetch unit, ``o`` the same taps in the cycle in which the memory shows
     their weights: one cycle after they were taken, two if the configuration is ``free_running``,
     and held while ``o.ready`` is low. ``row`` and ``enable`` drive the memory, ``advance`` the
-    register behind it in the latter case. With a ring, ``level`` words have arrived and are not yet
-    freed, and ``freed`` frees one. MAX needs no weights. Throughput one tap a cycle.
+    register behind it in the latter case. With a ring, which begins with ``restart``, ``arrived``
+    tells of a word that is being written, and ``freed`` frees one. MAX needs no weights. Throughput
+    one tap a cycle; taps must not come sooner than two cycles after ``start``.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -35,7 +37,8 @@ class WeightSelect(wiring.Component):
                 "row": Out(range(depth)),
                 "enable": Out(1),
                 "advance": Out(1),
-                "level": In(range(depth + 1)),
+                "restart": In(1),
+                "arrived": In(1),
                 "freed": Out(1),
             }
         )
@@ -45,20 +48,20 @@ class WeightSelect(wiring.Component):
         depth = self.config.weight_depth
         base = Signal(range(depth), reset_less=True)
         row = Signal(range(depth), reset_less=True)
-        index = Signal(
-            range(depth + 1), reset_less=True
-        )  # of the word within its group, where that matters
         tag = self.i.p.tag
 
-        # Whether the next word is there. What a cycle needs is found in the one before, seen from
-        # where a tap that is taken leads to.
-        there = Signal()
-        whole_group = Signal()  # a position has used all words of the group
+        begins_group = Signal(reset_less=True)
+        whole_group = Signal(reset_less=True)  # a position has used all words of the group
         is_ring = Signal(reset_less=True)
         m.d.sync += is_ring.eq(
             self.instruction.weights_ring & (self.instruction.opcode != Opcode.MAX)
         )
-        waits = is_ring & ~there & ~whole_group
+        # Minus the number of words that have arrived and that no position has used so far: the
+        # sign tells whether there is any. One that arrives counts a cycle later, when it can be
+        # read in any case.
+        unused = Signal(range(-depth, 1))
+        arrived = Signal()
+        waits = is_ring & ~whole_group & ~unused[-1]
         take = Signal()
         advance = self.advance
         m.d.comb += [
@@ -69,11 +72,12 @@ class WeightSelect(wiring.Component):
             self.row.eq(row),
             self.freed.eq(take & tag.free & (self.instruction.opcode != Opcode.MAX)),
         ]
-        # In the last position words are freed as they are used, and the next is the ring's first.
-        used = Signal(range(depth + 1))
-        m.d.comb += used.eq(Mux(self.i.valid & tag.free, 0, index))
-        m.d.sync += there.eq(Mux(take, self.level > used + 1, self.level > used))
-        following = row + 1 if depth & (depth - 1) == 0 else Mux(row == depth - 1, 0, row + 1)
+        m.d.sync += arrived.eq(self.arrived)
+        uses = take & is_ring & ~whole_group
+        with m.If(uses ^ arrived):
+            m.d.sync += unused.eq(unused + Cat(1, arrived.replicate(len(unused) - 1)).as_signed())
+        with m.If(self.restart):
+            m.d.sync += [unused.eq(0), arrived.eq(0)]
         valid: Value = take
         payload: Value = self.i.payload.as_value()
         for stage in range(2 if self.config.free_running else 1):
@@ -83,20 +87,27 @@ class WeightSelect(wiring.Component):
                 m.d.sync += [stage_valid.eq(valid), stage_payload.eq(payload)]
             valid, payload = stage_valid, stage_payload
         m.d.comb += [self.o.valid.eq(valid), self.o.payload.as_value().eq(payload)]
+        # Each group but the first begins behind the one before, which its last position has used.
+        begin = Signal()
+        m.d.sync += begin.eq(self.start)
+        repeats = tag.last & ~tag.advance
+        reload = Signal()
+        m.d.comb += reload.eq(begin | repeats)
+        following = count_up(row, reload)
+        if depth & (depth - 1):
+            following = Mux(row == depth - 1, 0, following)
+        with m.If(begin | (take & ~(repeats & begins_group))):
+            m.d.sync += row.eq(Mux(reload, base, following))
         with m.If(take):
-            m.d.sync += [row.eq(following), index.eq(index + 1)]
+            m.d.sync += begins_group.eq(tag.last & tag.advance)
+            with m.If(begins_group):
+                m.d.sync += base.eq(row)
             with m.If(tag.last):
-                m.d.sync += [index.eq(0), there.eq(0), whole_group.eq(~tag.advance)]
-                with m.If(tag.advance):
-                    m.d.sync += base.eq(following)
-                with m.Else():
-                    m.d.sync += row.eq(base)
+                m.d.sync += whole_group.eq(~tag.advance)
         with m.If(self.start):
             m.d.sync += [
                 base.eq(self.instruction.weight_base),
-                row.eq(self.instruction.weight_base),
-                index.eq(0),
-                there.eq(0),
+                begins_group.eq(1),
                 whole_group.eq(0),
             ]
         return m
