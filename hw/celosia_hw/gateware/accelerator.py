@@ -8,6 +8,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import AcceleratorConfig
+from ..primitives.chain_mux import ChainMux
 from .array import MacArray
 from .control import ControlRegisters
 from .credit_queue import CreditQueue
@@ -123,13 +124,15 @@ class Accelerator(wiring.Component):
         connect(m, fetch.memory, scratchpad.fetch)
 
         # Writers: never two at once.
-        for writer in (store.o, fill.o, sequencer.profile, control.write):
+        writers = (store.o, fill.o, sequencer.profile, control.write)
+        payload = scratchpad.write.payload.as_value()
+        m.submodules.writer = writer_mux = ChainMux(len(payload), len(writers))
+        m.d.comb += payload.eq(writer_mux.o)
+        for index, writer in enumerate(writers):
+            m.d.comb += getattr(writer_mux, f"i{index}").eq(writer.payload)
             m.d.comb += writer.ready.eq(scratchpad.write.ready)
             with m.If(writer.valid):
-                m.d.comb += [
-                    scratchpad.write.valid.eq(1),
-                    scratchpad.write.payload.eq(writer.payload),
-                ]
+                m.d.comb += [scratchpad.write.valid.eq(1), writer_mux.select.eq(index)]
 
         # Layers.
         instruction = sequencer.instruction
