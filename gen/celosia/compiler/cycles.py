@@ -30,6 +30,8 @@ DUAL_PORT_OVERHEAD = {
     Opcode.FILL: 2,
     Opcode.SETUP: 2,
 }
+#: What the longer pipeline of a free-running configuration adds to instructions that compute.
+FREE_RUNNING_OVERHEAD = 4
 #: Cycles of an instruction with a second pass before its tables' entries, one a cycle, are read.
 TABLE_OVERHEAD = 12
 #: Cycles from one emission to the next that reading the residual's word takes at least.
@@ -73,7 +75,10 @@ def base_overhead(opcode: Opcode, config: AcceleratorConfig) -> int:
     """Of an instruction without tables."""
     extra = 0 if config.scratch_single_port else DUAL_PORT_OVERHEAD[opcode]
     words = INSTRUCTION_BYTES // config.word_bytes
-    return OVERHEAD[opcode] + extra + words * (2 if config.free_running else 1)
+    if config.free_running:
+        words *= 2  # every second cycle
+        extra += FREE_RUNNING_OVERHEAD if opcode in (Opcode.CONV, Opcode.CHAIN, Opcode.MAX) else 0
+    return OVERHEAD[opcode] + extra + words
 
 
 def step_cycles(step: Step, config: AcceleratorConfig) -> float:
@@ -98,7 +103,10 @@ def _group_time(step: Step, values: int, config: AcceleratorConfig) -> GroupTime
     passes = 1 if step.second is None else 2
     drain = float(passes * -(-values // config.requantize_lanes))
     if step.second is not None and step.second.residual is not None:
-        drain = max(drain, RESIDUAL_TURNAROUND[config.scratch_single_port])
+        # A free-running configuration takes the word in the cycle in which it arrives.
+        early = config.free_running and not config.scratch_single_port
+        turnaround = RESIDUAL_TURNAROUND[config.scratch_single_port] - (0.5 if early else 0)
+        drain = max(drain, turnaround)
     outputs = step.positions.count - step.skip
     silent = float(step.skip * taps)
     if drain > taps:
