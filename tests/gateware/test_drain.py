@@ -156,11 +156,25 @@ class Unit:
             known = {"values": value["values"][:count]}
             known["residual"] = value["residual"][:count] if fields["residual"] else []
             got.append(value | known)
+        fresh = [value.pop("fresh") for value in got]
         assert got == expected
+        self._check_fresh(fresh, got)
         assert self.ring.freed - freed == (loads if ring else 0)
         if fields["second_pass"]:
             turns = self.beats.used[sent:]
             assert len({turn % 2 for turn in turns}) == 1, "second passes have no turn"
+
+    def _check_fresh(self, fresh: list[int], beats: list[dict[str, Any]]) -> None:
+        """Beats into another word than those before are told; from word to word exactly those."""
+        word = self.config.word_bytes
+        for last, beat, told in zip(beats, beats[1:], fresh[1:], strict=False):
+            end = last["address"] + last["count"] - 1
+            differs = end % SIZE // word != beat["address"] // word
+            follows = beat["address"] == (end + 1) % SIZE
+            crosses = last["address"] // word != end // word
+            assert told >= differs
+            if follows and not crosses:
+                assert told == differs
 
     def _value(self) -> int:
         limit = 1 << self.config.accumulator_bits - 1

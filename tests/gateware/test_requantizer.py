@@ -126,6 +126,7 @@ class Unit:
                     "residual": [operand & 255 for operand in operands],
                     "address": address,
                     "count": count,
+                    "fresh": (fresh := rng.getrandbits(1)),
                 }
             )
             self.memory.rows.append(self._row([entry for _, entry in cases]))
@@ -134,7 +135,12 @@ class Unit:
                 y = entry.first_pass(accumulator, fields, config)
                 results.append(second_pass(y, operand, tables, fields) if second else y)
             expected.append(
-                {"values": [y & 255 for y in results], "address": address, "count": count}
+                {
+                    "values": [y & 255 for y in results],
+                    "address": address,
+                    "count": count,
+                    "fresh": fresh,
+                }
             )
         start = len(self.sink.values)
         self.source.send(values)

@@ -161,10 +161,10 @@ class Model:
         if "fetch" in self.offers:
             address = self.offers["fetch"]["address"]
             ends = (address, address + self.config.input_channels - 1)
-            # For a fast clock a read that is urgent stops fetches from either bank.
-            if not (self.delays and self.waited == PATIENCE):
+            # A read that is urgent stops fetches from either bank.
+            if self.waited < PATIENCE:
                 claims.append(Claim("fetch", {end // self.width % 2 for end in ends}))
-        if write and self.single and write not in claims:
+        if write and self.single and write not in claims and self.waited < PATIENCE:
             claims.append(write)
         if read and read not in claims:
             claims.append(read)

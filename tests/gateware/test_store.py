@@ -56,7 +56,15 @@ class Unit:
         stall = bench.stalls if stalls else lambda: never
         self.content = bytearray(bench.numpy.bytes(SIZE))
         self.source = StreamSource(bench, "i", stall())
-        self.memory = WriteMemory(bench, "o", self.content, stall())
+        waits = stall()
+        # What is urgent is taken at once: what makes it so is driven before the memory decides.
+        self.memory = WriteMemory(
+            bench,
+            "o",
+            self.content,
+            lambda: waits() and not (self.source.offering or self.flushing),
+        )
+        self.flushing = False
 
     def beats(self, address: int, count: int) -> list[Beat]:
         """Random values for ``count`` bytes from ``address`` on, as full beats but the last."""
@@ -68,14 +76,27 @@ class Unit:
             beats.append({"values": values, "address": address + start, "count": number})
         return beats
 
+    def with_fresh(self, beats: list[Beat]) -> list[Beat]:
+        """Tells which beats begin in another word than the one before ended in, and, of some that
+        do not, the same."""
+        told = []
+        last = -1
+        for beat in beats:
+            word = beat["address"] % SIZE // self.width
+            differs = word != last or self.bench.rng.random() < 0.1
+            told.append(beat | {"fresh": int(differs)})
+            last = (beat["address"] + beat["count"] - 1) % SIZE // self.width
+        return told
+
     def expected(self, beats: list[Beat]) -> list[Write]:
-        """Bytes that follow each other into the same word are one write."""
+        """Bytes that follow each other into the same word are one write, but at a fresh beat."""
         writes: list[Write] = []
         for beat in beats:
             for index in range(beat["count"]):
+                fresh = index == 0 and beat["fresh"]
                 word, byte = divmod((beat["address"] + index) % SIZE, self.width)
                 new = (word, 1 << byte, beat["values"][index] << 8 * byte)
-                if writes and writes[-1][0] == word:
+                if writes and writes[-1][0] == word and not fresh:
                     _, enable, data = writes.pop()
                     new = (word, enable | new[1], data | new[2])
                 writes.append(new)
@@ -84,6 +105,7 @@ class Unit:
     async def run(self, beats: list[Beat]) -> None:
         """Sends beats, asks for the last word, and compares all writes and the whole memory."""
         bench = self.bench
+        beats = self.with_fresh(beats)
         start = len(self.memory.values)
         content = bytearray(self.content)
         for beat in beats:
@@ -92,8 +114,10 @@ class Unit:
         self.source.send(beats)
         await bench.run(lambda: self.source.done, limit=100 * len(beats) + 1000)
         bench.set("flush", 1)
+        self.flushing = True
         await bench.run(lambda: not bench.get("busy"), limit=1000)
         bench.set("flush", 0)
+        self.flushing = False
         got = []
         for value in self.memory.values[start:]:
             mask = sum(0xFF << 8 * b for b in range(self.width) if value["enable"] >> b & 1)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,7 +15,8 @@ from .loop_nest import LoopNest
 
 
 def beat_layout(config: AcceleratorConfig) -> data.StructLayout:
-    """Up to ``requantize_lanes`` results on their way through the requantizer."""
+    """Up to ``requantize_lanes`` results on their way through the requantizer. ``fresh`` is high if
+    they do not begin in the word of the scratchpad in which those before ended."""
     lanes = config.requantize_lanes
     return data.StructLayout(
         {
@@ -23,6 +24,7 @@ def beat_layout(config: AcceleratorConfig) -> data.StructLayout:
             "residual": data.ArrayLayout(8, lanes),
             "address": config.address_bits,
             "count": range(lanes + 1),
+            "fresh": 1,
         }
     )
 
@@ -133,6 +135,7 @@ class Drain(wiring.Component):
         full = Signal()
         left = Signal(range(config.group_bytes + 1), reset_less=True)  # values to be sent
         address = Signal(config.address_bits, reset_less=True)
+        fresh = Signal(reset_less=True)
         base_row = Signal(range(depth), reset_less=True)
         row = Signal(range(depth), reset_less=True)
         begins_group = Signal(reset_less=True)
@@ -166,6 +169,7 @@ class Drain(wiring.Component):
             load.eq(self.i.valid & self.i.ready),
             self.o.p.address.eq(address),
             self.o.p.count.eq(Mux(last_beat, left, lanes)),
+            self.o.p.fresh.eq(fresh),
             self.row.eq(row),
             self.enable.eq(sends),
         ]
@@ -210,8 +214,21 @@ class Drain(wiring.Component):
         with m.If(load):
             m.d.sync += address[:lane_bits].eq(loops.address)
         high = address[lane_bits:]
-        with m.If(load | sends):
-            m.d.sync += high.eq(Mux(load, loops.address[lane_bits:], count_up(high, load)))
+        # Until the next emission comes this is where the last beat of the one before began; if
+        # that may have gone on into another word, the next is taken to begin in a third one.
+        within = address[:shift]
+        leaves = within > config.word_bytes - lanes if lanes > 1 else Const(0)
+        with m.If(load | (sends & ~last_beat)):
+            m.d.sync += [
+                high.eq(Mux(load, loops.address[lane_bits:], count_up(high, load))),
+                fresh.eq(
+                    Mux(
+                        load,
+                        leaves | (loops.address[shift:] != address[shift:]),
+                        (within + lanes)[:shift] == 0,
+                    )
+                ),
+            ]
         # Emissions that fill words begin with them.
         fills = {config.output_channels, config.input_channels} == {config.word_bytes}
         offset = 0 if fills else residual_address[:shift] << 3

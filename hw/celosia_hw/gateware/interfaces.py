@@ -71,8 +71,8 @@ class ReadSignature(wiring.Signature):
 
 
 def write_layout(config: AcceleratorConfig) -> data.StructLayout:
-    """A scratchpad write: word address, data, an enable for each byte, and whether something
-    waits for it; else it goes when the fetch unit leaves the bank alone."""
+    """A scratchpad write: word address, data, an enable for each byte, and whether it is urgent:
+    then it is taken in its cycle; else it goes when the fetch unit leaves the bank alone."""
     return data.StructLayout(
         {
             "urgent": 1,

@@ -111,9 +111,7 @@ class RingLoader(wiring.Component):
         units = Signal(EXTERNAL_UNIT_BITS if self.external_port else scratch_bits, reset_less=True)
         take_units = Signal()
         counted = Signal()
-        # Of both, one is faster and the other one takes fewer cells of an iCE40.
-        limit = units.all() if self.config.free_running else at_limit(units, take_units)
-        m.d.comb += [take_units.eq(taking & reader.valid & second), done.eq(limit)]
+        m.d.comb += [take_units.eq(taking & reader.valid & second), done.eq(units.all())]
         with m.If(counted):
             m.d.sync += units.eq(count_up(units, take_units))
         with m.If(take_units):

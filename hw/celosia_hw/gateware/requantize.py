@@ -69,13 +69,15 @@ def parameter_layout(config: AcceleratorConfig) -> data.StructLayout:
 
 
 def output_layout(config: AcceleratorConfig) -> data.StructLayout:
-    """``count`` int8 results for ``address`` and the bytes behind it."""
+    """``count`` int8 results for ``address`` and the bytes behind it; ``fresh`` as in
+    ``beat_layout``."""
     lanes = config.requantize_lanes
     return data.StructLayout(
         {
             "values": data.ArrayLayout(8, lanes),
             "address": config.address_bits,
             "count": range(lanes + 1),
+            "fresh": 1,
         }
     )
 
@@ -256,7 +258,11 @@ class Requantizer(wiring.Component):
                 m.d.sync += ages[cycles.first_pass :].eq(0)
 
         where = data.StructLayout(
-            {"address": config.address_bits, "count": range(config.requantize_lanes + 1)}
+            {
+                "address": config.address_bits,
+                "count": range(config.requantize_lanes + 1),
+                "fresh": 1,
+            }
         )
         m.submodules.where = delayed = Delay(
             where, short=cycles.first_pass, long=cycles.second_pass
@@ -266,8 +272,10 @@ class Requantizer(wiring.Component):
             delayed.select.eq(self.instruction.second_pass),
             delayed.i.address.eq(self.i.p.address),
             delayed.i.count.eq(self.i.p.count),
+            delayed.i.fresh.eq(self.i.p.fresh),
             self.o.p.address.eq(delayed.o.address),
             self.o.p.count.eq(delayed.o.count),
+            self.o.p.fresh.eq(delayed.o.fresh),
         ]
         residual = self.i.p.residual.as_value()
         m.submodules.residual = waiting = Delay(

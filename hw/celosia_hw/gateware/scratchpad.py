@@ -98,23 +98,19 @@ class Scratchpad(wiring.Component):
         taken = [w & write.urgent if single else 0 for w in writes]
         read_uses = [read_valid & (read_word[0] == bank) for bank in range(2)]
         fetch_grant = Signal()
-        urgent_read = [read_uses[b] & urgent & ~taken[b] for b in range(2)]
-        fetch_blocked = [fetch_uses[b] & (taken[b] | urgent_read[b]) for b in range(2)]
         fetch_wants = [self.fetch.request.valid & fetch_uses[b] for b in range(2)]
+        # While a read is urgent the others wait whatever its bank: it asks too late in the cycle.
+        fetch_blocked = [fetch_uses[b] & taken[b] for b in range(2)]
         write_blocked = [
-            writes[b] & ~write.urgent & (urgent_read[b] | fetch_wants[b]) if single else 0
-            for b in range(2)
+            writes[b] & ~write.urgent & (urgent | fetch_wants[b]) if single else 0 for b in range(2)
         ]
         read_blocked = [
-            read_uses[b] & ~urgent_read[b] & (fetch_wants[b] | (writes[b] if single else 0))
+            read_uses[b] & (taken[b] | ~urgent & (fetch_wants[b] | (writes[b] if single else 0)))
             for b in range(2)
         ]
-        fetch_ready = ~(fetch_blocked[0] | fetch_blocked[1])
-        if config.free_running and not single:
-            fetch_ready = ~urgent  # for a fast clock, without a look at the bank
         m.d.comb += [
             self.write.ready.eq(~(write_blocked[0] | write_blocked[1])),
-            self.fetch.request.ready.eq(fetch_ready),
+            self.fetch.request.ready.eq(~(urgent | fetch_blocked[0] | fetch_blocked[1])),
             fetch_grant.eq(self.fetch.request.valid & self.fetch.request.ready),
             read_grant.eq(read_valid & ~(read_blocked[0] | read_blocked[1])),
         ]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,7 +15,8 @@ from .requantize import output_layout
 
 class Store(wiring.Component):
     """Collects results that fall into the same word; stores the word when it is complete, when
-    another one is due, or when ``flush`` is high. ``busy``: a word is waiting.
+    another one is due, or when ``flush`` is high. ``busy``: a word is waiting. ``o`` must take what
+    is urgent in the cycle in which it comes, as the scratchpad does.
 
     Throughput: one beat a cycle, two cycles for a beat that crosses from word to word.
     """
@@ -60,29 +61,28 @@ class Store(wiring.Component):
         second_half = Signal()
         item_word = Signal(word_address_bits(self.config))
         enable = Signal(width)
-        crosses = high.any()
+        # A single value lies in one word.
+        crosses = high.any() if lanes > 1 else Const(0)
+        other = self.busy & (second_half | self.i.p.fresh)
         m.d.comb += [
-            item_word.eq(Mux(second_half, word + 1, word)),
+            item_word.eq(Mux(second_half, word + 1, word) if lanes > 1 else word),
             enable.eq(Mux(second_half, high, low)),
             self.busy.eq(held_enable.any()),
             self.o.p.word.eq(held_word),
             self.o.p.data.eq(held_data),
             self.o.p.enable.eq(held_enable),
-        ]
-        other = self.busy & (held_word != item_word)
-        accept = Signal()
-        m.d.comb += [
-            self.o.p.urgent.eq((self.i.valid & other) | (self.flush & ~self.i.valid)),
-            self.o.valid.eq(self.busy & (self.o.p.urgent | held_enable.all())),
-            accept.eq(self.i.valid & (~other | self.o.ready)),
-            self.i.ready.eq(accept & (second_half | ~crosses)),
+            # Nothing waits for what is urgent to be taken, as it always is: so no pipeline has to
+            # stop for reasons that are found late in a cycle.
+            self.o.p.urgent.eq(self.i.valid | self.flush),
+            self.o.valid.eq(self.busy & (held_enable.all() | (self.i.valid & other) | self.flush)),
+            self.i.ready.eq(second_half | ~crosses),
         ]
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += held_enable.eq(0)
-        with m.If(accept):
+        with m.If(self.i.valid):
             m.d.sync += [
                 held_word.eq(item_word),
-                held_enable.eq(Mux(other, 0, held_enable) | enable),
+                held_enable.eq(Mux(other | (held_enable.all()), 0, held_enable) | enable),
                 second_half.eq(crosses & ~second_half),
             ]
             for byte in range(width):

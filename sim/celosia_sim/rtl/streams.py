@@ -78,7 +78,7 @@ class StreamSink(StreamMonitor):
 class StreamSource:
     """Feeds an input stream of the block.
 
-    ``cycles`` tells when each value was taken. While nothing is offered the payload is noise. With
+    ``cycles`` tells when each value was taken, ``offering`` whether one is offered. While nothing is offered the payload is noise. With
     a value, other inputs can be driven ``beside`` it. ``gate`` is asked in each cycle, after
     the last one was sampled, whether a value may be offered.
     """
@@ -99,7 +99,7 @@ class StreamSource:
         self.cycles: list[int] = []
         self.pending: deque[tuple[int, dict[str, int]]] = deque()
         self._width = width_of(self.shape)
-        self._offering = False
+        self.offering = False
         bench.agents.append(self)
 
     def send(
@@ -121,20 +121,20 @@ class StreamSource:
 
     def drive(self) -> None:
         bench = self.bench
-        if not self._offering:
+        if not self.offering:
             may = self.gate is None or self.gate()
-            self._offering = may and bool(self.pending) and not self.stall()
-        if self._offering:
+            self.offering = may and bool(self.pending) and not self.stall()
+        if self.offering:
             payload, beside = self.pending[0]
             for name, bits in beside.items():
                 bench.set_bits(name, bits)
         else:
             payload = bench.rng.getrandbits(self._width) if self._width else 0
         bench.set_bits(f"{self.name}__payload", payload)
-        bench.set_bits(f"{self.name}__valid", int(self._offering))
+        bench.set_bits(f"{self.name}__valid", int(self.offering))
 
     def sample(self) -> None:
-        if self._offering and self.bench.bits(f"{self.name}__ready"):
+        if self.offering and self.bench.bits(f"{self.name}__ready"):
             self.pending.popleft()
             self.cycles.append(self.bench.cycle)
-            self._offering = False
+            self.offering = False
