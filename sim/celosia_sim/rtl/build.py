@@ -75,7 +75,8 @@ def build(
     options: list[str] = []
     if simulator is Simulator.VERILATOR:
         options += ["--x-assign", "fast", "--x-initial", "fast", "-O3", "--noassert"]
-        options += ["--no-public-flat-rw", "-CFLAGS", "-O1"]
+        # The few runs of a netlist are over before a compiler has optimized it.
+        options += ["--no-public-flat-rw", "-CFLAGS", "-O0" if gates else "-O1"]
         options += GATES_SPLIT if gates else ("--output-split", "0")
         options += [f"-Wno-{name}" for name in WARNINGS_OFF]
         if trace is not None:
