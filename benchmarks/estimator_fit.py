@@ -9,20 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from celosia.estimate.blocks import block_counts
+from celosia.estimate.estimate import TITLES
 from celosia.estimate.features import CLOCK, LOGIC, features
 from celosia_hw.config import AcceleratorConfig
 
 LOGIC_RESOURCES = ("lut", "ff", "logic_cells")
 BLOCK_RESOURCES = ("bram", "spram", "dsp")
-_TITLES = {
-    "lut": "LUTs",
-    "ff": "flip-flops",
-    "logic_cells": "logic cells",
-    "period_ns": "clock",
-    "bram": "block RAMs",
-    "spram": "SPRAMs",
-    "dsp": "multipliers",
-}
+_TITLES = TITLES | {"period_ns": "clock"}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from celosia.compiler.image import Image, ImageSpace, TensorPort
 from celosia.compiler.sizing import size_config
 from celosia.compiler.suggest import suggestion
 from celosia.errors import BoardError, FitError, ModelError
+from celosia.estimate import estimate
 from celosia.importer import load_tflite
 from celosia.output_directory import complete_directory
 from celosia.passes import optimize
@@ -108,6 +109,7 @@ def manifest(model: Path, board: Board, image: Image) -> dict[str, Any]:
                 "source": _source(image, ImageSpace.PARAMETERS, "parameter_source"),
             },
         },
+        "estimate": estimate(board, config).to_dict(),
         "instructions": len(image.instructions),
         "macs": image.macs,
         "predicted_cycles": cycles,

@@ -143,6 +143,8 @@ class Model:
             bench.set(f"{port}__valid", int(name in self.offers))
             if name in self.offers:
                 bench.set(f"{port}__payload", self.offers[name])
+            elif name == "write":
+                bench.set_bits(f"{port}__payload", 0)
 
     def _first_reader(self) -> str | None:
         return next((str(i) for i in range(READERS) if str(i) in self.offers), None)

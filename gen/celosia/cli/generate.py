@@ -16,6 +16,8 @@ from .report import Report, reporting, short_name
 
 
 def _show(out: Console, report: Report) -> None:
+    from celosia.estimate.estimate import TITLES
+
     out.print(f"{report['model']} for {report['board']}, array {report['array']}")
     table = Table(box=None, pad_edge=False)
     table.add_column("LAYER", no_wrap=True)
@@ -39,6 +41,15 @@ def _show(out: Console, report: Report) -> None:
         f"{report['clock_mhz']:g} MHz, utilization of the MAC array "
         f"{100 * report['predicted_utilization']:.1f} %"
     )
+    estimate = report["estimate"]
+    resources = ", ".join(
+        f"{counted['used']:,} of {counted['available']:,} {TITLES[name]}"
+        for name, counted in estimate["resources"].items()
+        if counted["available"] and name not in ("lut", "ff")
+    )
+    out.print(f"estimated {resources}; clock {estimate['clock_mhz']:g} MHz")
+    if not estimate["fits"]:
+        out.print("it may not fit: try a smaller --array", style="yellow")
     out.print(f"wrote {report['output']}")
 
 
@@ -86,7 +97,8 @@ def generate(
 
     MODEL is an int8 .tflite file. Writes into the output folder: top.v (the accelerator's Verilog),
     model.image (instructions, weights and parameters), model.tflite (a copy) and manifest.json
-    (array, memories, layers and predicted cycles). The folder is written completely or not at all.
+    (array, memories, layers, predicted cycles, estimated resources and clock). The folder is
+    written completely or not at all.
     """
     from celosia import generate as run
 

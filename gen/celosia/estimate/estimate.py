@@ -17,8 +17,8 @@ from .features import features
 
 #: The coefficients, written by benchmarks/estimator.py.
 MODEL = "model.json"
-#: How messages name resources.
-_TITLES = {
+#: How messages and tables name resources.
+TITLES = {
     "lut": "LUTs",
     "ff": "flip-flops",
     "logic_cells": "logic cells",
@@ -49,7 +49,7 @@ class Estimate:
     def exceeded(self) -> list[str]:
         """What there is too little of, as text such as ``6,100 of 5,280 logic cells``."""
         return [
-            f"{used:,} of {self.available[name]:,} {_TITLES[name]}"
+            f"{used:,} of {self.available[name]:,} {TITLES[name]}"
             for name, used in self.used.items()
             if used > self.available[name]
         ]

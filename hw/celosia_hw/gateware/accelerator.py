@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Module, ResetInserter
+from amaranth.hdl import Cat, Const, Module, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -123,16 +123,20 @@ class Accelerator(wiring.Component):
             connect(m, reader, scratchpad.reads[index])
         connect(m, fetch.memory, scratchpad.fetch)
 
-        # Writers: never two at once.
+        # Writers: never two at once. Whose turn it is does not depend on what they ask for, so that
+        # the slow ones do not delay the others.
         writers = (store.o, fill.o, sequencer.profile, control.write)
+        turns = (fill.busy, sequencer.profile.valid, ~sequencer.state.busy)
         payload = scratchpad.write.payload.as_value()
         m.submodules.writer = writer_mux = ChainMux(len(payload), len(writers))
         m.d.comb += payload.eq(writer_mux.o)
         for index, writer in enumerate(writers):
             m.d.comb += getattr(writer_mux, f"i{index}").eq(writer.payload)
             m.d.comb += writer.ready.eq(scratchpad.write.ready)
-            with m.If(writer.valid):
-                m.d.comb += [scratchpad.write.valid.eq(1), writer_mux.select.eq(index)]
+        m.d.comb += scratchpad.write.valid.eq(Cat(writer.valid for writer in writers).any())
+        for index, turn in enumerate(turns, start=1):
+            with m.If(turn):
+                m.d.comb += writer_mux.select.eq(index)
 
         # Layers.
         instruction = sequencer.instruction

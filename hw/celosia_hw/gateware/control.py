@@ -72,7 +72,6 @@ class ControlRegisters(wiring.Component):
             status[4:8].eq(Mux(self.state.error != 0, self.state.error, error)),
             status[16:32].eq(self.state.index),
             self.failed.eq(status[4:8] != 0),
-            self.write.p.urgent.eq(1),
             self.write.p.word.eq(address[shift:]),
             self.write.p.data.eq(port.write_data.replicate(units)),
             self.write.p.enable.eq((0xF << (address[2:shift] << 2)) if units > 1 else 0xF),

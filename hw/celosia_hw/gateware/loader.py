@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import AcceleratorConfig
 from ..isa import Source
-from .counter import at_limit, count_up
+from .counter import count_up
 from .interfaces import ExternalSignature, RamWriteSignature, ReadSignature
 from .readers import UnitReader, unit_address_bits
 
@@ -111,11 +111,14 @@ class RingLoader(wiring.Component):
         units = Signal(EXTERNAL_UNIT_BITS if self.external_port else scratch_bits, reset_less=True)
         take_units = Signal()
         counted = Signal()
-        m.d.comb += [take_units.eq(taking & reader.valid & second), done.eq(units.all())]
+        m.d.comb += take_units.eq(taking & reader.valid & second)
+        # The last unit is found a cycle ahead, as many others wait for this.
+        but_one = units[1:].all()
+        empty = but_one & units[0]
         with m.If(counted):
-            m.d.sync += units.eq(count_up(units, take_units))
+            m.d.sync += [units.eq(count_up(units, take_units)), done.eq(but_one & ~units[0])]
         with m.If(take_units):
-            m.d.sync += units.eq(~reader.unit)
+            m.d.sync += [units.eq(~reader.unit), done.eq(0)]
 
         # A word that is asked for must find room when it arrives, and be needed. Near the end of
         # either this must not depend on what is on its way.
@@ -154,7 +157,7 @@ class RingLoader(wiring.Component):
             external = self.external
             received = external.units.valid & external.units.ready
             m.d.comb += [
-                external.request.valid.eq(checking & use_external & ~done),
+                external.request.valid.eq(checking & use_external & ~empty),
                 external.request.p.address.eq(Cat(Const(0, 2), address)),
                 external.request.p.units.eq(~units),
                 external.units.ready.eq(owed & ~(loading & full)),
@@ -193,7 +196,7 @@ class RingLoader(wiring.Component):
                     with walk.If(second):
                         walk.next = "CHECK"
             with walk.State("CHECK"):
-                with walk.If(done):
+                with walk.If(empty):
                     walk.next = "IDLE"
                 with walk.Elif(~use_external):
                     walk.next = "LOAD"

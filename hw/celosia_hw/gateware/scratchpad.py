@@ -95,7 +95,7 @@ class Scratchpad(wiring.Component):
         # Who gets it.
         write = self.write.p
         writes = [self.write.valid & (write.word[0] == bank) for bank in range(2)]
-        taken = [w & write.urgent if single else 0 for w in writes]
+        taken = [write.urgent & (write.word[0] == b) if single else 0 for b in range(2)]
         read_uses = [read_valid & (read_word[0] == bank) for bank in range(2)]
         fetch_grant = Signal()
         fetch_wants = [self.fetch.request.valid & fetch_uses[b] for b in range(2)]

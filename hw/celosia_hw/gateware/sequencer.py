@@ -24,8 +24,8 @@ class Sequencer(wiring.Component):
     ``compute`` and ``fill`` start the units that work on ``instruction``; ``setup`` starts the ring
     loaders. ``working`` says that units or stores are not finished; ``flush`` asks for the
     last words. ``profile`` writes ``cycles`` when an instruction is complete: the time at which the
-    write is taken, so that its data grows while it waits. ``cycles`` and the index in ``state`` begin
-    with ``start``; a reset leaves them. While tables are read the field
+    write is taken, so that its data grows while it waits. ``cycles`` and the index in ``state``
+    begin with ``start``; a reset leaves them. While tables are read the field
     ``table_base`` of ``instruction`` counts. Unless others read the scratchpad, FILL
     starts ``64 / word_bytes + read_latency + 1`` cycles after ``profile`` of the instruction before
     was taken; CONV, CHAIN and MAX one cycle later, or when their tables' entries, one a cycle, and
@@ -80,7 +80,7 @@ class Sequencer(wiring.Component):
             state.index.eq(index),
             self.cycles.eq(cycles),
             self.instruction.as_value().eq(bits),
-            self.profile.p.urgent.eq(1),
+            self.profile.p.urgent.eq(self.profile.valid),
             self.profile.p.word.eq(profile[shift - 2 :]),
             self.profile.p.data.eq(self.cycles.replicate(width // 4)),
         ]

@@ -73,7 +73,7 @@ class Store(wiring.Component):
             self.o.p.enable.eq(held_enable),
             # Nothing waits for what is urgent to be taken, as it always is: so no pipeline has to
             # stop for reasons that are found late in a cycle.
-            self.o.p.urgent.eq(self.i.valid | self.flush),
+            self.o.p.urgent.eq(self.o.valid & (self.i.valid | self.flush)),
             self.o.valid.eq(self.busy & (held_enable.all() | (self.i.valid & other) | self.flush)),
             self.i.ready.eq(second_half | ~crosses),
         ]
@@ -143,7 +143,7 @@ class Fill(wiring.Component):
             begins.eq(waits[-1] | (steps & last_word & ~final)),
             self.next_line.eq(begins),
             self.o.valid.eq(storing),
-            self.o.p.urgent.eq(1),
+            self.o.p.urgent.eq(storing),
             self.o.p.word.eq(word),
             self.o.p.data.eq(self.instruction.zero_point.as_unsigned().replicate(width)),
         ]
