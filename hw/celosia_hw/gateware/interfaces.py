@@ -72,8 +72,8 @@ class ReadSignature(wiring.Signature):
 
 def write_layout(config: AcceleratorConfig) -> data.StructLayout:
     """A scratchpad write: word address, data, an enable for each byte, and whether it is urgent:
-    then it is taken in its cycle; else it goes when the fetch unit leaves the bank alone. ``urgent``
-    is low while there is no write."""
+    then it is taken in its cycle; else it goes when the fetch unit leaves the bank alone. Without
+    a write ``urgent`` is low."""
     return data.StructLayout(
         {
             "urgent": 1,

@@ -78,9 +78,9 @@ class StreamSink(StreamMonitor):
 class StreamSource:
     """Feeds an input stream of the block.
 
-    ``cycles`` tells when each value was taken, ``offering`` whether one is offered. While nothing is offered the payload is noise. With
-    a value, other inputs can be driven ``beside`` it. ``gate`` is asked in each cycle, after
-    the last one was sampled, whether a value may be offered.
+    ``cycles`` tells when each value was taken, ``offering`` whether one is offered. While nothing
+    is offered the payload is noise. With a value, other inputs can be driven ``beside`` it.
+    ``gate`` is asked in each cycle, after the last one was sampled, whether a value may be offered.
     """
 
     def __init__(

