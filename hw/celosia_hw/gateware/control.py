@@ -61,6 +61,9 @@ class ControlRegisters(wiring.Component):
         space = Signal(4)
         watchdog = Signal(32)
         error = Signal(Error)
+        # A read of the scratchpad is asked for a cycle after the access begins, so that the link
+        # does not delay others that read; ``pending`` until it is answered.
+        asks = Signal()
         pending = Signal()
         advances = Signal()
         status = Signal(32)
@@ -76,6 +79,7 @@ class ControlRegisters(wiring.Component):
             self.write.p.data.eq(port.write_data.replicate(units)),
             self.write.p.enable.eq((0xF << (address[2:shift] << 2)) if units > 1 else 0xF),
             self.read.request.payload.eq(address[shift:]),
+            self.read.request.valid.eq(asks),
             self.weights.payload.eq(port.write_data),
             self.parameters.payload.eq(port.write_data),
             self.row.eq(address),
@@ -98,6 +102,10 @@ class ControlRegisters(wiring.Component):
             self.resume.eq(command(Control.CONTINUE) & ~self.state.busy),
             self.reset.eq(command(Control.RESET) | expired),
         ]
+        with m.If(asks & self.read.request.ready):
+            m.d.sync += asks.eq(0)
+        with m.If(self.read.valid):
+            m.d.sync += pending.eq(0)
         with m.If(self.start):
             m.d.sync += error.eq(Error.NONE)
         with m.If((command(Control.START) | command(Control.CONTINUE)) & self.state.busy):
@@ -105,7 +113,7 @@ class ControlRegisters(wiring.Component):
         with m.If(expired):
             m.d.sync += error.eq(Error.WATCHDOG)
         with m.If(command(Control.RESET)):
-            m.d.sync += [error.eq(Error.NONE), pending.eq(0)]
+            m.d.sync += [error.eq(Error.NONE), pending.eq(0), asks.eq(0)]
 
         # What can be read.
         with m.Switch(port.address):
@@ -165,14 +173,11 @@ class ControlRegisters(wiring.Component):
                                 ]
                     with m.Elif(space == Space.SCRATCH):
                         m.d.comb += [
-                            self.read.request.valid.eq(~pending),
                             port.ready.eq(self.read.valid),
                             advances.eq(self.read.valid),
                         ]
-                        with m.If(self.read.request.valid & self.read.request.ready):
-                            m.d.sync += pending.eq(1)
-                        with m.If(self.read.valid):
-                            m.d.sync += pending.eq(0)
+                        with m.If(~pending):
+                            m.d.sync += [asks.eq(1), pending.eq(1)]
         # Only a word of four bytes is accessed at once.
         sets = Signal()
         m.d.comb += sets.eq(port.valid & port.write & (port.address == Register.ADDRESS))

@@ -200,9 +200,11 @@ class UartBridge(wiring.Component):
             port.address.eq(command),
             port.write.eq(command[7]),
             port.write_data.eq(word),
-            complete.eq(Cat(count[2::2]).bit_select(command[4:6], 1)),
             abandon.eq(timer[-1] | receiver.error),
         ]
+
+        # A cycle later than the count, which an access waits for.
+        m.d.sync += complete.eq(Cat(count[2::2]).bit_select(command[4:6], 1))
 
         def shift() -> list[object]:
             return [word.eq(Cat(word[8:], byte.payload)), count.eq(count + 1)]
@@ -215,14 +217,16 @@ class UartBridge(wiring.Component):
                     with m.If(byte.payload[7]):
                         m.next = "RECEIVE"
                     with m.Else():
-                        m.next = "ACCESS"
+                        m.next = "COUNT"
             with m.State("RECEIVE"):
                 with m.If(byte.valid):
                     m.d.sync += shift()
                     with m.If(count[:2].all()):
-                        m.next = "ACCESS"
+                        m.next = "COUNT"
                 with m.Elif(abandon):
                     m.next = "COMMAND"
+            with m.State("COUNT"):
+                m.next = "ACCESS"
             with m.State("ACCESS"):
                 # Here a word of a read is about to begin, one of a write about to end.
                 m.d.comb += port.valid.eq(port.write | ~complete)
@@ -243,7 +247,7 @@ class UartBridge(wiring.Component):
                 with m.If(transmitter.i.ready):
                     m.d.sync += shift()
                     with m.If(count[:2].all()):
-                        m.next = "ACCESS"
+                        m.next = "COUNT"
         m.d.comb += receiver.enable.eq(~sending & transmitter.idle)
         with m.If(byte.valid | sending):
             m.d.sync += timer.eq(0)
