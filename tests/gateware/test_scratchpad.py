@@ -96,7 +96,8 @@ class Model:
         self.offers: dict[str, Any] = {}
         self.waited = 0
         # The reader that a cycle before was the first of those that wait.
-        self.chosen: str | None = None
+        # Whose turn it is; of free-running configurations, if it is anybody's.
+        self.chosen: str | None = None if self.config.free_running else "0"
         self.reads: deque[tuple[int, int, list[set[int]]]] = deque()
         self.fetches: deque[tuple[int, int, list[set[int]]]] = deque()
         self.granted = dict.fromkeys(["fetch", "write", *map(str, range(READERS))], 0)
@@ -150,7 +151,9 @@ class Model:
         return next((str(i) for i in range(READERS) if str(i) in self.offers), None)
 
     def _expected_grants(self) -> tuple[set[str], str | None]:
-        reader = self.chosen if self.config.free_running else self._first_reader()
+        reader = self.chosen
+        if not self.config.free_running and reader not in self.offers:
+            reader = None
         claims = []
         write = None
         if "write" in self.offers:
@@ -208,7 +211,9 @@ class Model:
             self.content |= written
         waits = reader is not None and reader not in granted
         self.waited = min(self.waited + 1, PATIENCE) if waits else 0
-        if self.chosen is None:
+        if not self.config.free_running:
+            self.chosen = self._first_reader() or self.chosen
+        elif self.chosen is None:
             self.chosen = self._first_reader()
         elif self.chosen in granted:
             self.chosen = None

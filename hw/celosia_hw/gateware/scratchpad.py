@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In
 
@@ -32,9 +32,11 @@ class Scratchpad(wiring.Component):
     readers the first in ``reads`` wins. With memory that reads and writes at once, a write
     waits for nobody and delays nobody.
 
-    Word reads are answered after ``read_latency`` cycles, fetches one later. If the configuration
-    is ``free_running``, word reads wait for a cycle at least, and one is granted every second cycle
-    at most.
+    Whose turn it is among the word readers was found in the cycle before: so the first of a row of
+    reads waits for a cycle, and none hears of the others' wishes too late. If the configuration is
+    ``free_running``, each read waits for a cycle, and one is granted every second cycle at most.
+
+    Word reads are answered after ``read_latency`` cycles, fetches one later.
     """
 
     def __init__(self, config: AcceleratorConfig, *, readers: int) -> None:
@@ -65,30 +67,30 @@ class Scratchpad(wiring.Component):
         fetch_row = [(word + 1)[1 : len(word)], word[1:]]
 
         read_grant = Signal()
-        reader = Signal(range(max(self.readers, 2)))
-        read_valid = Signal()
-        read_word = Signal(word_address_bits(config))
+        first = Signal(range(max(self.readers, 2)))
+        reader = Signal.like(first)
+        wanted = Cat(self.reads[index].request.valid for index in range(self.readers))
+        words = Array(self.reads[index].request.payload for index in range(self.readers))
         for index in reversed(range(self.readers)):
-            with m.If(self.reads[index].request.valid):
-                m.d.comb += [
-                    reader.eq(index),
-                    read_valid.eq(1),
-                    read_word.eq(self.reads[index].request.payload),
-                ]
+            with m.If(wanted[index]):
+                m.d.comb += first.eq(index)
         if config.free_running:
-            # For a fast clock a read is chosen in one cycle and granted from the next one on.
-            chosen = Signal()
-            chosen_reader = Signal.like(reader)
-            chosen_word = Signal.like(read_word)
-            with m.If(chosen):
-                m.d.sync += chosen.eq(~read_grant)
+            # For a fast clock its word comes from a register too.
+            read_valid = Signal()
+            read_word = Signal(word_address_bits(config))
+            with m.If(read_valid):
+                m.d.sync += read_valid.eq(~read_grant)
             with m.Else():
                 m.d.sync += [
-                    chosen.eq(read_valid),
-                    chosen_reader.eq(reader),
-                    chosen_word.eq(read_word),
+                    read_valid.eq(wanted.any()),
+                    reader.eq(first),
+                    read_word.eq(words[first]),
                 ]
-            reader, read_valid, read_word = chosen_reader, chosen, chosen_word
+        else:
+            read_valid = wanted.bit_select(reader, 1)
+            read_word = words[reader]
+            with m.If(wanted.any()):
+                m.d.sync += reader.eq(first)
         waited = Signal(range(PATIENCE + 1))
         urgent = waited == PATIENCE
 
