@@ -175,12 +175,12 @@ async def scratchpad_latency_2(dut: Any) -> None:
 
 
 @cocotb.test()
-async def scratchpad_writes_take_one_cycle(dut: Any) -> None:
+async def scratchpad_writes_take_two_cycles(dut: Any) -> None:
     bench = await start_bench(dut, make, "write time")
     unit = Unit(bench, stalls=False)
     await unit.write(Register.ADDRESS, 0)
     for value in range(20):
-        assert await unit.write(Register.DATA, value) == 1
+        assert await unit.write(Register.DATA, value) == 2
 
 
 @cocotb.test()

@@ -20,8 +20,8 @@ _ROW_BITS = 16
 class ControlRegisters(wiring.Component):
     """Registers as ``isa.Register`` lists them.
 
-    Of an address, bits that no memory needs read as zero. An access takes one cycle, a read of the
-    scratchpad a few more. ``reset`` is high for a cycle to stop a run: on request, or when the
+    Of an address, bits that no memory needs read as zero. An access takes one cycle, a write to
+    the scratchpad two, a read from it a few more. ``reset`` is high for a cycle to stop a run: on request, or when the
     watchdog finds that it takes too long (the state at that moment stays readable). Memory accesses
     while a run is busy are refused: they change nothing, read as zero, and leave Error.ACCESS in
     STATUS. ``failed`` is high while STATUS shows an error.
@@ -61,9 +61,10 @@ class ControlRegisters(wiring.Component):
         space = Signal(4)
         watchdog = Signal(32)
         error = Signal(Error)
-        # A read of the scratchpad is asked for a cycle after the access begins, so that the link
-        # does not delay others that read; ``pending`` until it is answered.
+        # The scratchpad is asked a cycle after an access begins, so that the link does not delay
+        # others; a read is ``pending`` until it is answered.
         asks = Signal()
+        stores = Signal()
         pending = Signal()
         advances = Signal()
         status = Signal(32)
@@ -80,6 +81,7 @@ class ControlRegisters(wiring.Component):
             self.write.p.enable.eq((0xF << (address[2:shift] << 2)) if units > 1 else 0xF),
             self.read.request.payload.eq(address[shift:]),
             self.read.request.valid.eq(asks),
+            self.write.valid.eq(stores),
             self.weights.payload.eq(port.write_data),
             self.parameters.payload.eq(port.write_data),
             self.row.eq(address),
@@ -104,6 +106,8 @@ class ControlRegisters(wiring.Component):
         ]
         with m.If(asks & self.read.request.ready):
             m.d.sync += asks.eq(0)
+        with m.If(stores & self.write.ready):
+            m.d.sync += stores.eq(0)
         with m.If(self.read.valid):
             m.d.sync += pending.eq(0)
         with m.If(self.start):
@@ -113,7 +117,7 @@ class ControlRegisters(wiring.Component):
         with m.If(expired):
             m.d.sync += error.eq(Error.WATCHDOG)
         with m.If(command(Control.RESET)):
-            m.d.sync += [error.eq(Error.NONE), pending.eq(0), asks.eq(0)]
+            m.d.sync += [error.eq(Error.NONE), pending.eq(0), asks.eq(0), stores.eq(0)]
 
         # What can be read.
         with m.Switch(port.address):
@@ -157,10 +161,11 @@ class ControlRegisters(wiring.Component):
                         with m.Switch(space):
                             with m.Case(Space.SCRATCH):
                                 m.d.comb += [
-                                    self.write.valid.eq(1),
-                                    port.ready.eq(self.write.ready),
-                                    advances.eq(self.write.ready),
+                                    port.ready.eq(stores & self.write.ready),
+                                    advances.eq(port.ready),
                                 ]
+                                with m.If(~stores):
+                                    m.d.sync += stores.eq(1)
                             with m.Case(Space.WEIGHTS):
                                 m.d.comb += [
                                     self.weights.valid.eq(~self.row_set),

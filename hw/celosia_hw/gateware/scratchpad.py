@@ -98,7 +98,7 @@ class Scratchpad(wiring.Component):
         write = self.write.p
         writes = [self.write.valid & (write.word[0] == bank) for bank in range(2)]
         taken = [write.urgent & (write.word[0] == b) if single else 0 for b in range(2)]
-        read_uses = [read_valid & (read_word[0] == bank) for bank in range(2)]
+        read_bank = [read_word[0] == bank for bank in range(2)]
         fetch_grant = Signal()
         fetch_wants = [self.fetch.request.valid & fetch_uses[b] for b in range(2)]
         # While a read is urgent the others wait whatever its bank: it asks too late in the cycle.
@@ -107,17 +107,20 @@ class Scratchpad(wiring.Component):
             writes[b] & ~write.urgent & (urgent | fetch_wants[b]) if single else 0 for b in range(2)
         ]
         read_blocked = [
-            read_uses[b] & (taken[b] | ~urgent & (fetch_wants[b] | (writes[b] if single else 0)))
+            read_bank[b] & (taken[b] | ~urgent & (fetch_wants[b] | (writes[b] if single else 0)))
             for b in range(2)
         ]
+        # Whose turn it is hears whether it may read before it is known whether it wants to.
+        read_ready = ~(read_blocked[0] | read_blocked[1])
         m.d.comb += [
             self.write.ready.eq(~(write_blocked[0] | write_blocked[1])),
             self.fetch.request.ready.eq(~(urgent | fetch_blocked[0] | fetch_blocked[1])),
             fetch_grant.eq(self.fetch.request.valid & self.fetch.request.ready),
-            read_grant.eq(read_valid & ~(read_blocked[0] | read_blocked[1])),
+            read_grant.eq(read_valid & read_ready),
         ]
         for index in range(self.readers):
-            m.d.comb += self.reads[index].request.ready.eq(read_grant & (reader == index))
+            granted = read_grant if config.free_running else read_ready
+            m.d.comb += self.reads[index].request.ready.eq(granted & (reader == index))
         with m.If(~read_valid | read_grant):
             m.d.sync += waited.eq(0)
         with m.Elif(~urgent):
@@ -133,7 +136,7 @@ class Scratchpad(wiring.Component):
             write, stored = delayed, list(delayed_stored)
         bank_data = []
         for number in range(2):
-            reads_word = read_grant & read_uses[number]
+            reads_word = read_grant & read_bank[number]
             read_row = Mux(reads_word, read_word[1:], fetch_row[number])
             reads = reads_word | (fetch_grant & fetch_uses[number])
             if single:
