@@ -127,13 +127,17 @@ class Accelerator(wiring.Component):
         # the slow ones do not delay the others.
         writers = (store.o, fill.o, sequencer.profile, control.write)
         turns = (fill.busy, sequencer.profile.valid, ~sequencer.state.busy)
-        payload = scratchpad.write.payload.as_value()
+        payload = scratchpad.write.payload.as_value()[1:]  # but for its urgency
         m.submodules.writer = writer_mux = ChainMux(len(payload), len(writers))
         m.d.comb += payload.eq(writer_mux.o)
         for index, writer in enumerate(writers):
-            m.d.comb += getattr(writer_mux, f"i{index}").eq(writer.payload)
+            m.d.comb += getattr(writer_mux, f"i{index}").eq(writer.payload.as_value()[1:])
             m.d.comb += writer.ready.eq(scratchpad.write.ready)
-        m.d.comb += scratchpad.write.valid.eq(Cat(writer.valid for writer in writers).any())
+        m.d.comb += [
+            scratchpad.write.valid.eq(Cat(writer.valid for writer in writers).any()),
+            # What is not there is not urgent.
+            scratchpad.write.p.urgent.eq(Cat(writer.p.urgent for writer in writers).any()),
+        ]
         for index, turn in enumerate(turns, start=1):
             with m.If(turn):
                 m.d.comb += writer_mux.select.eq(index)
