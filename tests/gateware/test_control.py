@@ -41,7 +41,7 @@ class Unit:
         stall = bench.stalls if stalls else lambda: never
         self.content = bytearray(bench.numpy.bytes(SIZE))
         self.memory = WordMemory(bench, "read", self.content, stall(), latency=latency)
-        self.writes = WriteMemory(bench, "write", self.content, stall())
+        self.writes = WriteMemory(bench, "write", self.content)
         self.units = {
             Space.WEIGHTS: StreamSink(bench, "weights", stall()),
             Space.PARAMETERS: StreamSink(bench, "parameters", stall()),

@@ -16,7 +16,7 @@ from celosia_hw.gateware.drain import Drain
 from celosia_hw.gateware.store import Fill
 from celosia_hw.isa import ADDRESS_BITS, COMPUTE, Opcode, encode
 from celosia_sim.rtl.block import block_parameters, start_bench
-from celosia_sim.rtl.cycles import Bench, Stall, never
+from celosia_sim.rtl.cycles import Bench
 from celosia_sim.rtl.memory_ports import WriteMemory
 
 SIZE = 1 << ADDRESS_BITS
@@ -59,10 +59,10 @@ def test_fill(run_block: Callable[..., None], word_bytes: int) -> None:
 class Unit:
     """The block and a memory."""
 
-    def __init__(self, bench: Bench, stall: Stall) -> None:
+    def __init__(self, bench: Bench) -> None:
         self.bench = bench
         self.content = bytearray(bench.numpy.bytes(SIZE))
-        self.memory = WriteMemory(bench, "o", self.content, stall)
+        self.memory = WriteMemory(bench, "o", self.content)
         self.width: int = block_parameters()["word_bytes"]
 
     async def run(self, fields: dict[str, int]) -> None:
@@ -84,15 +84,14 @@ class Unit:
         await bench.run(lambda: not bench.get("busy"), limit=200_000)
         assert self.content == expected
         assert len(self.memory.values) == first + words
-        if self.memory.stall is never:
-            cycles = self.memory.cycles[first:]
-            assert cycles == list(range(cycles[0], cycles[0] + words))
+        cycles = self.memory.cycles[first:]
+        assert cycles == list(range(cycles[0], cycles[0] + words))
 
 
 @cocotb.test()
 async def random_fills(dut: Any) -> None:
     bench = await start_bench(dut, make, "random fills")
-    unit = Unit(bench, bench.stalls())
+    unit = Unit(bench)
     rng = bench.rng
     for _ in range(60):
         fields = {
@@ -108,7 +107,7 @@ async def random_fills(dut: Any) -> None:
 @cocotb.test()
 async def one_word_a_cycle(dut: Any) -> None:
     bench = await start_bench(dut, make, "throughput")
-    unit = Unit(bench, never)
+    unit = Unit(bench)
     fields = {"out_base": 1001, "out_line": 5000, "lines": 4, "positions": 77, "zero_point": -3}
     await unit.run(fields)
     most = {name: COMPUTE[name].limit for name in ("lines", "positions")}

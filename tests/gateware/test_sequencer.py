@@ -132,8 +132,7 @@ class Unit:
         self.latency = 1 if parameters["single_port"] else 2
         self.content = bytearray(bench.numpy.bytes(SIZE))
         self.memory = WordMemory(bench, "read", self.content, stall(), latency=self.latency)
-        # A profile tells when it was stored, so that its data grows while it waits.
-        self.profile = WriteMemory(bench, "profile", bytearray(SIZE), stall(), may_change=("data",))
+        self.profile = WriteMemory(bench, "profile", bytearray(SIZE))
         self.units = Units(self)
 
     def random_instruction(self, opcode: Opcode) -> bytes:

@@ -21,10 +21,10 @@ class ControlRegisters(wiring.Component):
     """Registers as ``isa.Register`` lists them.
 
     Of an address, bits that no memory needs read as zero. An access takes one cycle, a write to
-    the scratchpad two, a read from it a few more. ``reset`` is high for a cycle to stop a run: on request, or when the
-    watchdog finds that it takes too long (the state at that moment stays readable). Memory accesses
-    while a run is busy are refused: they change nothing, read as zero, and leave Error.ACCESS in
-    STATUS. ``failed`` is high while STATUS shows an error.
+    the scratchpad two, a read from it a few more. ``reset`` is high for a cycle to stop a run: on
+    request, or when the watchdog finds that it takes too long (the state at that moment stays
+    readable). Memory accesses while a run is busy are refused: they change nothing, read as zero,
+    and leave Error.ACCESS in STATUS. ``failed`` is high while STATUS shows an error.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -82,6 +82,7 @@ class ControlRegisters(wiring.Component):
             self.read.request.payload.eq(address[shift:]),
             self.read.request.valid.eq(asks),
             self.write.valid.eq(stores),
+            self.write.p.urgent.eq(stores),
             self.weights.payload.eq(port.write_data),
             self.parameters.payload.eq(port.write_data),
             self.row.eq(address),
@@ -106,7 +107,7 @@ class ControlRegisters(wiring.Component):
         ]
         with m.If(asks & self.read.request.ready):
             m.d.sync += asks.eq(0)
-        with m.If(stores & self.write.ready):
+        with m.If(stores):
             m.d.sync += stores.eq(0)
         with m.If(self.read.valid):
             m.d.sync += pending.eq(0)
@@ -160,10 +161,7 @@ class ControlRegisters(wiring.Component):
                     with m.Elif(port.write):
                         with m.Switch(space):
                             with m.Case(Space.SCRATCH):
-                                m.d.comb += [
-                                    port.ready.eq(stores & self.write.ready),
-                                    advances.eq(port.ready),
-                                ]
+                                m.d.comb += [port.ready.eq(stores), advances.eq(stores)]
                                 with m.If(~stores):
                                     m.d.sync += stores.eq(1)
                             with m.Case(Space.WEIGHTS):

@@ -62,7 +62,7 @@ class Fetch(wiring.Component):
         m.submodules.loops = loops = LoopNest(
             widths,
             address_bits=self.config.address_bits,
-            registered_last=self.config.free_running,
+            registered_last=True,
         )
         m.d.comb += [
             loops.start.eq(self.start),

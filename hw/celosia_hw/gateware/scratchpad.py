@@ -136,13 +136,14 @@ class Scratchpad(wiring.Component):
             write, stored = delayed, list(delayed_stored)
         bank_data = []
         for number in range(2):
-            reads_word = read_grant & read_bank[number]
-            read_row = Mux(reads_word, read_word[1:], fetch_row[number])
-            reads = reads_word | (fetch_grant & fetch_uses[number])
+            # Where a word may be read the fetch unit leaves the bank alone, whether one is or not.
+            may_read = read_ready & read_bank[number]
+            read_row = Mux(may_read, read_word[1:], fetch_row[number])
+            reads = (read_grant & read_bank[number]) | (fetch_grant & fetch_uses[number])
             if single:
                 m.submodules[f"bank{number}"] = bank = SinglePortRam(depth=rows, width=width)
                 m.d.comb += [
-                    bank.enable.eq(stored[number] | reads),
+                    bank.enable.eq(1),  # what is read without need is not used
                     bank.address.eq(Mux(stored[number], write.word[1:], read_row)),
                     bank.write_enable.eq(stored[number]),
                     bank.write_mask.eq(write.enable),

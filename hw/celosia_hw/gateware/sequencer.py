@@ -23,9 +23,8 @@ class Sequencer(wiring.Component):
 
     ``compute`` and ``fill`` start the units that work on ``instruction``; ``setup`` starts the ring
     loaders. ``working`` says that units or stores are not finished; ``flush`` asks for the
-    last words. ``profile`` writes ``cycles`` when an instruction is complete: the time at which the
-    write is taken, so that its data grows while it waits. ``cycles`` and the index in ``state``
-    begin with ``start``; a reset leaves them. While tables are read the field
+    last words. ``profile`` writes ``cycles`` when an instruction is complete. ``cycles`` and the
+    index in ``state`` begin with ``start``; a reset leaves them. While tables are read the field
     ``table_base`` of ``instruction`` counts. Unless others read the scratchpad, FILL
     starts ``64 / word_bytes + read_latency + 1`` cycles after ``profile`` of the instruction before
     was taken; CONV, CHAIN and MAX one cycle later, or when their tables' entries, one a cycle, and
@@ -89,13 +88,14 @@ class Sequencer(wiring.Component):
                 Mux(profile[: shift - 2] == unit, 0xF, 0) if width > 4 else 0xF
             )
         begin = Signal()
-        profiled = Signal()
-        m.d.comb += profiled.eq(self.profile.valid & self.profile.ready)
+        profiling = Signal()  # early in the cycle, as all writers wait to hear whose turn it is
+        m.d.comb += self.profile.valid.eq(profiling)
+        m.d.sync += profiling.eq(0)
         with m.If(state.busy):
             m.d.sync += cycles.eq(cycles + 1)
         with m.If(begin):
             m.d.sync += [cycles.eq(0), index.eq(0)]
-        with m.If(profiled):
+        with m.If(profiling):
             m.d.sync += profile.eq(count_up(profile, self.setup))
         with m.If(self.setup):
             m.d.sync += profile.eq(setup.profile_base[2:])
@@ -173,6 +173,7 @@ class Sequencer(wiring.Component):
                         m.next = "IDLE"
                     with m.Case(Opcode.SETUP):
                         m.d.comb += self.setup.eq(1)
+                        m.d.sync += profiling.eq(1)
                         m.next = "PROFILE"
                     with m.Case(Opcode.CONV, Opcode.CHAIN, Opcode.MAX):
                         with m.If(self.instruction.second_pass):
@@ -197,15 +198,14 @@ class Sequencer(wiring.Component):
             with m.State("FLUSH"):
                 m.d.comb += self.flush.eq(1)
                 with m.If(~self.storing):
+                    m.d.sync += profiling.eq(1)
                     m.next = "PROFILE"
             with m.State("PROFILE"):
-                m.d.comb += self.profile.valid.eq(1)
-                with m.If(self.profile.ready):
-                    m.d.sync += index.eq(index + 1)
-                    with m.If(index + 1 == self.breakpoint):
-                        m.d.sync += [state.busy.eq(0), state.paused.eq(1)]
-                        m.next = "IDLE"
-                    with m.Else():
-                        m.d.sync += asking.eq(1)
-                        m.next = "RECEIVE"
+                m.d.sync += index.eq(index + 1)
+                with m.If(index + 1 == self.breakpoint):
+                    m.d.sync += [state.busy.eq(0), state.paused.eq(1)]
+                    m.next = "IDLE"
+                with m.Else():
+                    m.d.sync += asking.eq(1)
+                    m.next = "RECEIVE"
         return m

@@ -63,26 +63,32 @@ class Store(wiring.Component):
         enable = Signal(width)
         # A single value lies in one word.
         crosses = high.any() if lanes > 1 else Const(0)
-        other = self.busy & (second_half | self.i.p.fresh)
+        # Registers of their own, as what they tell is needed early in a cycle.
+        full = Signal()
+        held = Signal()
+        following = Signal(width)
+        other = held & (second_half | self.i.p.fresh)
         m.d.comb += [
             item_word.eq(Mux(second_half, word + 1, word) if lanes > 1 else word),
             enable.eq(Mux(second_half, high, low)),
-            self.busy.eq(held_enable.any()),
+            self.busy.eq(held),
             self.o.p.word.eq(held_word),
             self.o.p.data.eq(held_data),
             self.o.p.enable.eq(held_enable),
             # Nothing waits for what is urgent to be taken, as it always is: so no pipeline has to
             # stop for reasons that are found late in a cycle.
             self.o.p.urgent.eq(self.o.valid & (self.i.valid | self.flush)),
-            self.o.valid.eq(self.busy & (held_enable.all() | (self.i.valid & other) | self.flush)),
+            self.o.valid.eq(full | (self.i.valid & other) | (held & self.flush)),
             self.i.ready.eq(second_half | ~crosses),
+            following.eq(held_enable),
         ]
         with m.If(self.o.valid & self.o.ready):
-            m.d.sync += held_enable.eq(0)
+            m.d.comb += following.eq(0)
+        m.d.sync += [held_enable.eq(following), full.eq(following.all()), held.eq(following.any())]
         with m.If(self.i.valid):
+            m.d.comb += following.eq(Mux(other | full, 0, held_enable) | enable)
             m.d.sync += [
                 held_word.eq(item_word),
-                held_enable.eq(Mux(other | (held_enable.all()), 0, held_enable) | enable),
                 second_half.eq(crosses & ~second_half),
             ]
             for byte in range(width):
@@ -139,7 +145,7 @@ class Fill(wiring.Component):
         m.d.comb += [
             self.start_lines.eq(self.start),
             last_word.eq(left.all() & ~more),
-            steps.eq(storing & self.o.ready),
+            steps.eq(storing),
             begins.eq(waits[-1] | (steps & last_word & ~final)),
             self.next_line.eq(begins),
             self.o.valid.eq(storing),

@@ -78,7 +78,7 @@ class ByteMemory(_Answers):
 class WriteMemory(StreamSink):
     """Takes writes of ``write_layout`` into ``content``.
 
-    ``urgent`` may rise while a write waits, and so may the fields ``may_change`` change.
+    ``urgent`` may rise while a write waits; what is urgent must not be stalled.
     """
 
     def __init__(
@@ -87,12 +87,9 @@ class WriteMemory(StreamSink):
         port: str,
         content: bytearray,
         stall: Stall = never,
-        *,
-        may_change: tuple[str, ...] = (),
     ) -> None:
         layout = bench.shapes[f"{port}__payload"]
-        exempt = {name: (1 << layout[name].width) - 1 for name in ("urgent", *may_change)}
-        super().__init__(bench, port, stall, may_change=to_bits(layout, exempt))
+        super().__init__(bench, port, stall, may_change=to_bits(layout, {"urgent": 1}))
         self.content = content
         self._bytes = layout["enable"].width
 
