@@ -89,7 +89,7 @@ def test_boards_as_json(run: Run) -> None:
     boards = {board["name"]: board for board in json.loads(result.stdout)["boards"]}
     assert list(boards) == [board.name for board in all_boards()]
     assert boards["ulx3s_85f"]["multipliers"] == 156
-    assert boards["ulx3s_85f"]["array"] == "16x16"
+    assert boards["ulx3s_85f"]["array"] == "8x16"
     assert boards["icebreaker"]["memories"] == [
         {"kind": "SPRAM", "blocks": 4, "bytes": 131072},
         {"kind": "EBR", "blocks": 30, "bytes": 15360},

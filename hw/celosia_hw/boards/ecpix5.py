@@ -28,4 +28,4 @@ def _ecpix5(size: str, device: Device, array: tuple[int, int]) -> Board:
 
 
 ECPIX5_45F = _ecpix5("45F", LFE5UM5G_45F, (8, 8))
-ECPIX5_85F = _ecpix5("85F", LFE5UM5G_85F, (16, 16))
+ECPIX5_85F = _ecpix5("85F", LFE5UM5G_85F, (8, 16))

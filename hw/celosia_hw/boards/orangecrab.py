@@ -43,4 +43,4 @@ def _orangecrab(size: str, device: Device, array: tuple[int, int]) -> Board:
 
 
 ORANGECRAB_25F = _orangecrab("25F", LFE5U_25F, (8, 4))
-ORANGECRAB_85F = _orangecrab("85F", LFE5U_85F, (16, 16))
+ORANGECRAB_85F = _orangecrab("85F", LFE5U_85F, (8, 16))

@@ -33,4 +33,4 @@ def _ulx3s(size: str, device: Device, array: tuple[int, int]) -> Board:
 ULX3S_12F = _ulx3s("12F", LFE5U_12F, (8, 4))
 ULX3S_25F = _ulx3s("25F", LFE5U_25F, (8, 4))
 ULX3S_45F = _ulx3s("45F", LFE5U_45F, (8, 8))
-ULX3S_85F = _ulx3s("85F", LFE5U_85F, (16, 16))
+ULX3S_85F = _ulx3s("85F", LFE5U_85F, (8, 16))

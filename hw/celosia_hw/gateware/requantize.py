@@ -244,16 +244,19 @@ class Requantizer(wiring.Component):
             enable.eq(~self.o.valid | self.o.ready),
             self.i.ready.eq(enable),
             self.busy.eq(ages.any()),
-            self.o.valid.eq(
-                Mux(
-                    self.instruction.second_pass,
-                    ages[cycles.second_pass - 1],
-                    ages[cycles.first_pass - 1],
-                )
-            ),
         ]
         with m.If(enable):
-            m.d.sync += ages.eq(Cat(self.i.valid, ages))
+            m.d.sync += [
+                ages.eq(Cat(self.i.valid, ages)),
+                # From a register, as the store and the scratchpad wait for it.
+                self.o.valid.eq(
+                    Mux(
+                        self.instruction.second_pass,
+                        ages[cycles.second_pass - 2],
+                        ages[cycles.first_pass - 2],
+                    )
+                ),
+            ]
             with m.If(~self.instruction.second_pass):
                 m.d.sync += ages[cycles.first_pass :].eq(0)
 

@@ -136,9 +136,10 @@ class Scratchpad(wiring.Component):
             write, stored = delayed, list(delayed_stored)
         bank_data = []
         for number in range(2):
-            # Where a word may be read the fetch unit leaves the bank alone, whether one is or not.
-            may_read = read_ready & read_bank[number]
-            read_row = Mux(may_read, read_word[1:], fetch_row[number])
+            # Without a look at who gets the bank: if it is not a write, which has another address,
+            # then it is whom this favours.
+            favours_read = read_bank[number] & (urgent | ~fetch_wants[number])
+            read_row = Mux(favours_read, read_word[1:], fetch_row[number])
             reads = (read_grant & read_bank[number]) | (fetch_grant & fetch_uses[number])
             if single:
                 m.submodules[f"bank{number}"] = bank = SinglePortRam(depth=rows, width=width)

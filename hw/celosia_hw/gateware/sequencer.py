@@ -88,8 +88,10 @@ class Sequencer(wiring.Component):
                 Mux(profile[: shift - 2] == unit, 0xF, 0) if width > 4 else 0xF
             )
         begin = Signal()
-        profiling = Signal()  # early in the cycle, as all writers wait to hear whose turn it is
-        m.d.comb += self.profile.valid.eq(profiling)
+        # Early in the cycle, as all writers wait to hear whose turn it is.
+        profiling = Signal()
+        flushing = Signal()
+        m.d.comb += [self.profile.valid.eq(profiling), self.flush.eq(flushing)]
         m.d.sync += profiling.eq(0)
         with m.If(state.busy):
             m.d.sync += cycles.eq(cycles + 1)
@@ -194,11 +196,11 @@ class Sequencer(wiring.Component):
                 m.next = "WORK"
             with m.State("WORK"):
                 with m.If(~self.working):
+                    m.d.sync += flushing.eq(1)
                     m.next = "FLUSH"
             with m.State("FLUSH"):
-                m.d.comb += self.flush.eq(1)
                 with m.If(~self.storing):
-                    m.d.sync += profiling.eq(1)
+                    m.d.sync += [flushing.eq(0), profiling.eq(1)]
                     m.next = "PROFILE"
             with m.State("PROFILE"):
                 m.d.sync += index.eq(index + 1)
