@@ -16,8 +16,8 @@ from .synthesize import NETLIST
 from .timing import RouteReport, Used, read_report, read_utilization
 from .tools import Tool
 
-#: Options of the placer. On iCE40 it must heed timing more than it does of its own accord, where the
-#: device is nearly full: 4 % of the clock of an accelerator of 4x4.
+#: Options of the placer. On iCE40 it is to heed timing more than it does of its own accord: where
+#: the device is nearly full this gives 4 % of the clock.
 _PLACER = {
     "ice40": ("--placer-heap-timingweight", "30", "--placer-heap-critexp", "4"),
     "ecp5": (),

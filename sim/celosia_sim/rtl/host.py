@@ -89,13 +89,14 @@ class Host:
             for word in words:
                 await self.write(Register.DATA, word)
             return
-        # The scratchpad takes a unit in each cycle while nothing runs.
+        # The scratchpad takes a unit in each second cycle while nothing runs.
         dut.control__valid.value = 1
         dut.control__write.value = 1
         dut.control__address.value = int(Register.DATA)
         data = dut.control__write_data
         for word in words:
             data.value = word
+            await FallingEdge(dut.clk)
             await FallingEdge(dut.clk)
         dut.control__valid.value = 0
 
