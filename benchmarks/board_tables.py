@@ -81,7 +81,9 @@ def board_tables(results: Results) -> str:
             lines.append(_build_row(name, builds[clock]))
     if results["builds"]:
         records = [r for builds in results["builds"].values() for r in builds.values()]
-        tools = dict.fromkeys(tool for record in records for tool in record["tools"].values())
+        tools = dict.fromkeys(
+            " ".join(named) for record in records for named in record["tools"].items()
+        )
         dates = sorted({record["date"] for record in records})
         lines += ["", f"Built on {', '.join(dates)} with {', '.join(tools)}."]
     if results["cycles"]:
