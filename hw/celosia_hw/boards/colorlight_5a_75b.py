@@ -14,7 +14,7 @@ COLORLIGHT_5A_75B = Board(
     device=LFE5U_25F,
     package="BG256",
     speed="6",
-    clock_mhz=75,
+    clock_mhz=65,
     array=(8, 4),
     platform="amaranth_boards.colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform",
     oscillator=Oscillator(resource="clk25", mhz=25),

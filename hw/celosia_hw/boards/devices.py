@@ -98,3 +98,7 @@ LFE5U_45F = _ecp5("LFE5U-45F", luts=43848, blocks=108, multipliers=72)
 LFE5U_85F = _ecp5("LFE5U-85F", luts=83640, blocks=208, multipliers=156)
 LFE5UM5G_45F = _ecp5("LFE5UM5G-45F", luts=43848, blocks=108, multipliers=72)
 LFE5UM5G_85F = _ecp5("LFE5UM5G-85F", luts=83640, blocks=208, multipliers=156)
+
+#: Clocks in MHz that designs with these arrays are to reach on an ECP5 of the slowest speed grade:
+#: measured for 8x4 (docs/performance.md), assumed for the larger ones.
+ECP5_CLOCKS = {(8, 4): 65, (8, 8): 60, (8, 16): 50}

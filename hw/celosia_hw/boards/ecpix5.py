@@ -2,7 +2,7 @@
 """ECPIX-5 by LambdaConcept, with either of two devices."""
 
 from .board import Board
-from .devices import LFE5UM5G_45F, LFE5UM5G_85F, Device
+from .devices import ECP5_CLOCKS, LFE5UM5G_45F, LFE5UM5G_85F, Device
 from .parts import Flash, Led, Leds, Loader, Oscillator
 
 
@@ -13,7 +13,7 @@ def _ecpix5(size: str, device: Device, array: tuple[int, int]) -> Board:
         device=device,
         package="BG554",
         speed="8",
-        clock_mhz=75,
+        clock_mhz=ECP5_CLOCKS[array],
         array=array,
         platform=f"amaranth_boards.ecpix5:ECPIX5{size[:2]}Platform",
         oscillator=Oscillator(resource="clk100", mhz=100),

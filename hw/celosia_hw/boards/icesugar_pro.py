@@ -13,7 +13,7 @@ ICESUGAR_PRO = Board(
     device=LFE5U_25F,
     package="BG256",
     speed="6",
-    clock_mhz=75,
+    clock_mhz=65,
     array=(8, 4),
     platform="amaranth_boards.icesugar_pro:ICESugarProPlatform",
     oscillator=Oscillator(resource="clk25", mhz=25),

@@ -2,7 +2,7 @@
 """OrangeCrab r0.2 by Good Stuff Department, with either of two devices."""
 
 from .board import Board
-from .devices import LFE5U_25F, LFE5U_85F, Device
+from .devices import ECP5_CLOCKS, LFE5U_25F, LFE5U_85F, Device
 from .parts import Flash, Led, Leds, Loader, Oscillator, Pin, Uart
 
 
@@ -13,7 +13,7 @@ def _orangecrab(size: str, device: Device, array: tuple[int, int]) -> Board:
         device=device,
         package="MG285",
         speed="8",
-        clock_mhz=75,
+        clock_mhz=ECP5_CLOCKS[array],
         array=array,
         platform=f"amaranth_boards.orangecrab_r0_2:OrangeCrabR0_2_{size}Platform",
         oscillator=Oscillator(resource="clk", mhz=48),

@@ -2,7 +2,7 @@
 """ULX3S by Radiona, with any of four devices."""
 
 from .board import Board
-from .devices import LFE5U_12F, LFE5U_25F, LFE5U_45F, LFE5U_85F, Device
+from .devices import ECP5_CLOCKS, LFE5U_12F, LFE5U_25F, LFE5U_45F, LFE5U_85F, Device
 from .parts import Flash, Led, Leds, Loader, Oscillator, Pin
 
 
@@ -13,7 +13,7 @@ def _ulx3s(size: str, device: Device, array: tuple[int, int]) -> Board:
         device=device,
         package="BG381",
         speed="6",
-        clock_mhz=75,
+        clock_mhz=ECP5_CLOCKS[array],
         array=array,
         platform=f"amaranth_boards.ulx3s:ULX3S_{size}_Platform",
         oscillator=Oscillator(resource="clk25", mhz=25),
