@@ -13,13 +13,4 @@ def count_up(value: Value, load: Value) -> Value:
     inputs with its carry: with ``load`` as an operand of the adder the LUT has an input left for
     the other value, which else takes a second LUT for each bit.
     """
-    return _sum(value, load)[: len(value)]
-
-
-def at_limit(value: Value, load: Value) -> Value:
-    """Whether all bits of ``value`` are ones, while ``load`` is low: the carry of ``count_up``."""
-    return ~_sum(value, load)[len(value)]
-
-
-def _sum(value: Value, load: Value) -> Value:
-    return value - (~load).replicate(len(value))
+    return (value - (~load).replicate(len(value)))[: len(value)]
