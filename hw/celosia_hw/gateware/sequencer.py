@@ -26,8 +26,8 @@ class Sequencer(wiring.Component):
     last words. ``profile`` writes ``cycles`` when an instruction is complete. ``cycles`` and the
     index in ``state`` begin with ``start``; a reset leaves them. While tables are read the field
     ``table_base`` of ``instruction`` counts. Unless others read the scratchpad, FILL
-    starts ``64 / word_bytes + read_latency + 1`` cycles after ``profile`` of the instruction before
-    was taken; CONV, CHAIN and MAX one cycle later, or when their tables' entries, one a cycle, and
+    starts ``64 / word_bytes + read_latency + 1`` cycles after ``profile`` of the instruction before;
+    CONV, CHAIN and MAX one cycle later, or when their tables' entries, one a cycle, and
     a few more cycles have passed.
     """
 
