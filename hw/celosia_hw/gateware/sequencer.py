@@ -25,10 +25,10 @@ class Sequencer(wiring.Component):
     loaders. ``working`` says that units or stores are not finished; ``flush`` asks for the
     last words. ``profile`` writes ``cycles`` when an instruction is complete. ``cycles`` and the
     index in ``state`` begin with ``start``; a reset leaves them. While tables are read the field
-    ``table_base`` of ``instruction`` counts. Unless others read the scratchpad, FILL
-    starts ``64 / word_bytes + read_latency + 1`` cycles after ``profile`` of the instruction before;
-    CONV, CHAIN and MAX one cycle later, or when their tables' entries, one a cycle, and
-    a few more cycles have passed.
+    ``table_base`` of ``instruction`` counts. Unless others read the scratchpad,
+    FILL starts ``64 / word_bytes + read_latency + 1`` cycles after ``profile`` of the instruction
+    before; CONV, CHAIN and MAX one cycle later, or when their tables' entries, one a cycle, and a
+    few more cycles have passed.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
