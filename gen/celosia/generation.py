@@ -101,10 +101,7 @@ def manifest(model: Path, board: Board, image: Image) -> dict[str, Any]:
                 "source": _source(image, ImageSpace.WEIGHTS, "weight_source"),
             },
             "parameters": {
-                "bytes": 4
-                * config.parameter_units
-                * config.requantize_lanes
-                * config.parameter_depth,
+                "bytes": 4 * config.parameter_chunks * config.parameter_depth,
                 "rows": image.usage["parameter_rows"],
                 "source": _source(image, ImageSpace.PARAMETERS, "parameter_source"),
             },

@@ -138,6 +138,31 @@ class AcceleratorConfig:
         return -(-bits // 32)
 
     @property
+    def parameter_chunks(self) -> int:
+        """32-bit units of one row of the parameter memory."""
+        return self.parameter_units * self.requantize_lanes
+
+    @property
+    def weight_stride(self) -> int:
+        """Bytes from one row of the weight memory to the next, as ADDRESS counts them."""
+        return 4 * _power_of_two(self.weight_chunks)
+
+    @property
+    def parameter_stride(self) -> int:
+        """The same of the parameter memory."""
+        return 4 * _power_of_two(self.parameter_chunks)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Size of the weight memory, as ADDRESS counts."""
+        return self.weight_stride * self.weight_depth
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Size of the parameter memory, as ADDRESS counts."""
+        return self.parameter_stride * self.parameter_depth
+
+    @property
     def macs_per_cycle(self) -> int:
         return self.output_channels * self.input_channels
 
@@ -161,3 +186,8 @@ class AcceleratorConfig:
         """CRC-32 of the parameters, readable from the hardware; an image carries the same value."""
         text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
         return zlib.crc32(text.encode())
+
+
+def _power_of_two(count: int) -> int:
+    """The least power of two that is not below ``count``."""
+    return 1 << (count - 1).bit_length()

@@ -219,22 +219,27 @@ class Register(IntEnum):
 
     IDENT = 0  # read: IDENT_VALUE
     CONFIG = 1  # read: fingerprint of the configuration
-    STATUS = 2  # read: Status fields
-    CONTROL = 3  # write: Control bits
-    ADDRESS = 4  # read, write: space in bits 31:28, byte address (a multiple of 4) or row below
-    DATA = 5  # read, write: 32 bits at ADDRESS, which then advances; only while idle
-    START = 6  # write: byte address of the first instruction
+    LINK = 2  # read: version of the links' protocol in bits 7:0
+    SCRATCH_BYTES = 3  # read: size of the scratchpad
+    WEIGHT_BYTES = 4  # read: size of the weight memory
+    PARAMETER_BYTES = 5  # read: size of the parameter memory
+    STATUS = 6  # read: Status fields
     CYCLES = 7  # read: clock cycles of the current or the last run
-    WATCHDOG = 8  # write, before START: cycles after which a run is ended; 0 means 2^32
-    BREAKPOINT = 9  # write: number of instructions after which a run pauses; 0 means never
+    ADDRESS = 8  # read, write: space in bits 31:28, byte address below
+    DATA = 9  # read, write: 32 bits at ADDRESS, which then advances; only while idle
+    START = 12  # write: byte address of the first instruction
+    WATCHDOG = 13  # write, before START: cycles after which a run is ended; 0 means 2^32
+    BREAKPOINT = 14  # write: number of instructions after which a run pauses; 0 means never
+    CONTROL = 15  # write: Control bits
 
 
 IDENT_VALUE = 0x43_45_4C_02  # "CEL", version of the instruction set
 
 
 class Space(IntEnum):
-    """Memories that ADDRESS selects. WEIGHTS and PARAMETERS are written only: ADDRESS is the row
-    at which the units that follow begin, and does not change."""
+    """Memories that ADDRESS selects, by a multiple of 4. WEIGHTS and PARAMETERS are written only:
+    ADDRESS is where a row begins, which is filled, with those behind it, by what follows; it does
+    not change. A row takes as many bytes as it has, rounded up to a power of two."""
 
     SCRATCH = 0
     WEIGHTS = 1
@@ -250,13 +255,24 @@ class Control(IntEnum):
 
 
 class Status(IntEnum):
-    """Lowest bits of STATUS: flags in 3:0, error in 7:4, index of the instruction in 31:16."""
+    """Lowest bits of STATUS: flags in 3:0, error in 7:4, boot in 9:8, index of the instruction in
+    31:16."""
 
     BUSY = 0
     DONE = 1
     PAUSED = 2
     ERROR = 4
+    BOOT = 8
     INSTRUCTION = 16
+
+
+class Boot(IntEnum):
+    """What became of the image in flash (STATUS bits 9:8)."""
+
+    NONE = 0  # the design does not boot from flash
+    BUSY = 1
+    DONE = 2
+    FAILED = 3  # there is no good image for this accelerator
 
 
 class Error(IntEnum):

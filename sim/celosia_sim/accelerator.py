@@ -52,13 +52,6 @@ def job_for(
         for s in image.sections
         if s.space != ImageSpace.EXTERNAL
     ]
-    rows = {
-        ImageSpace.WEIGHTS: 4 * image.config.weight_chunks,
-        ImageSpace.PARAMETERS: 4 * image.config.parameter_units * image.config.requantize_lanes,
-    }
-    for section in sections:
-        if section.space in rows:
-            section.address //= rows[ImageSpace(section.space)]
     external = bytearray()
     for s in image.sections:
         if s.space == ImageSpace.EXTERNAL:

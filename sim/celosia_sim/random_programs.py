@@ -10,7 +10,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from celosia.compiler.image import Image, ImageSpace, InstructionInfo, Section, TensorPort
+from celosia.compiler.image import (
+    Image,
+    ImageSpace,
+    InstructionInfo,
+    Section,
+    TensorPort,
+    padded_rows,
+)
 from celosia_hw.config import AcceleratorConfig
 from celosia_hw.isa import ADDRESS_BITS, Opcode, Source, encode
 
@@ -190,6 +197,8 @@ def random_program(
         sections.append(Section(space, 0 if external else _WEIGHTS, weights))
         sections.append(scratch(_PARAMETERS, parameters))
     else:
+        weights = padded_rows(weights, 4 * config.weight_chunks, config.weight_stride)
+        parameters = padded_rows(parameters, 4 * config.parameter_chunks, config.parameter_stride)
         sections.append(Section(ImageSpace.WEIGHTS, 0, weights))
         sections.append(Section(ImageSpace.PARAMETERS, 0, parameters))
     return Image(

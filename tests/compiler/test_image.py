@@ -77,7 +77,7 @@ def test_damage_behind_a_valid_checksum(image: Image) -> None:
 @pytest.mark.parametrize(
     ("offset", "value", "message"),
     [
-        (8, 3, "version 3 of the image format is not supported"),
+        (8, 4, "version 4 of the image format is not supported"),
         (20, 1, "fingerprint is not that of the configuration"),
         (32, 1 << 20, "lies beyond the end|unknown space"),
         (36, 7, "disagree|beyond the end"),

@@ -49,7 +49,8 @@ class Unit:
         self.word_bytes: int = block_parameters()["word_bytes"]
         self.access: tuple[int, int, int] | None = None
         self.result = 0
-        self.rows: list[tuple[int, int]] = []  # rows set, and units that had been written before
+        # Rows set, of either memory, and units that had been written before.
+        self.rows: list[tuple[int, int, int]] = []
         self.pulses: list[str] = []
         bench.agents.append(self)
 
@@ -71,7 +72,7 @@ class Unit:
             assert not bench.get("weights__valid"), "a unit before its row is known"
             assert not bench.get("parameters__valid"), "a unit before its row is known"
             count = sum(len(sink.values) for sink in self.units.values())
-            self.rows.append((bench.get("row"), count))
+            self.rows.append((bench.get("weight_row"), bench.get("parameter_row"), count))
         self.pulses += [name for name in ("start", "resume", "reset") if bench.get(name)]
         if self.access is not None and bench.get("port__ready"):
             self.result = bench.get("port__read_data")
@@ -187,13 +188,17 @@ async def scratchpad_writes_take_two_cycles(dut: Any) -> None:
 async def weights_and_parameters(dut: Any) -> None:
     bench = await start_bench(dut, make, "weights")
     unit = Unit(bench)
+    config = config_of(unit.word_bytes)
     sent: dict[Space, list[int]] = {Space.WEIGHTS: [], Space.PARAMETERS: []}
     rows = []
     for _ in range(20):
         space = bench.rng.choice(list(sent))
-        row = bench.rng.getrandbits(16)
-        rows.append((row, sum(map(len, sent.values()))))
-        await unit.write(Register.ADDRESS, space << 28 | row)
+        size = {Space.WEIGHTS: config.weight_bytes, Space.PARAMETERS: config.parameter_bytes}
+        address = bench.rng.randrange(0, size[space], 4)
+        weight_row = address // config.weight_stride % config.weight_depth
+        parameter_row = address // config.parameter_stride % config.parameter_depth
+        rows.append((weight_row, parameter_row, sum(map(len, sent.values()))))
+        await unit.write(Register.ADDRESS, space << 28 | address)
         for _ in range(bench.rng.randint(1, 12)):
             sent[space].append(bench.rng.getrandbits(32))
             await unit.write(Register.DATA, sent[space][-1])

@@ -14,6 +14,7 @@ from celosia.compiler.image import (
     LayerInfo,
     Section,
     TensorPort,
+    padded_rows,
 )
 from celosia.compiler.storage import Place
 from celosia.compiler.timing import predict
@@ -103,17 +104,19 @@ def _layers(
 
 
 def _sections(plan: Plan, code: bytes) -> tuple[Section, ...]:
+    config = plan.context.config
     weights, parameters = plan.weights, plan.parameters
     storages = plan.context.placement.storages
     scratch = program.scratch_bytes(plan.constants, code, storages, weights, parameters)
     sections = [Section(ImageSpace.SCRATCH, plan.constants.start, scratch)]
-    for stream, source, space in (
-        (weights, Source.RESIDENT, ImageSpace.WEIGHTS),
-        (weights, Source.EXTERNAL, ImageSpace.EXTERNAL),
-        (parameters, Source.RESIDENT, ImageSpace.PARAMETERS),
-    ):
-        if stream.source == source and stream.data:
-            sections.append(Section(space, 0, stream.data))
+    if weights.data and weights.source == Source.RESIDENT:
+        data = padded_rows(weights.data, 4 * config.weight_chunks, config.weight_stride)
+        sections.append(Section(ImageSpace.WEIGHTS, 0, data))
+    if weights.data and weights.source == Source.EXTERNAL:
+        sections.append(Section(ImageSpace.EXTERNAL, 0, weights.data))
+    if parameters.data and parameters.source == Source.RESIDENT:
+        data = padded_rows(parameters.data, 4 * config.parameter_chunks, config.parameter_stride)
+        sections.append(Section(ImageSpace.PARAMETERS, 0, data))
     return tuple(sections)
 
 

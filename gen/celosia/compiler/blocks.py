@@ -34,8 +34,7 @@ def weight_blocks(kind: MemoryKind, config: AcceleratorConfig) -> int:
 
 
 def parameter_blocks(kind: MemoryKind, config: AcceleratorConfig) -> int:
-    units = config.parameter_units * config.requantize_lanes
-    return units * blocks(kind, config.parameter_depth, 4)
+    return config.parameter_chunks * blocks(kind, config.parameter_depth, 4)
 
 
 def fixed_blocks(kind: MemoryKind, config: AcceleratorConfig) -> int:

@@ -120,7 +120,7 @@ def _parameter_stream(context: Context, steps: list[Step]) -> Stream:
         for s in steps
         if s.parameters is not None
     ]
-    row = 4 * config.parameter_units * config.requantize_lanes
+    row = 4 * config.parameter_chunks
     resident = streams.resident_rows(users, row) <= config.parameter_depth
     source = Source.RESIDENT if resident else Source.SCRATCH
     return streams.build(users, source, row, config.parameter_depth)

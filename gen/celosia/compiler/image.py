@@ -7,7 +7,7 @@ Layout, all numbers little-endian and unsigned unless said otherwise:
 offset
 ====== ================================================================
 0      8 bytes ``CELOSIA`` and a zero
-8      u32 version (1)
+8      u32 version (3)
 12     u32 length of the file
 16     u32 CRC-32 of all bytes from 20 on
 20     u32 fingerprint of the configuration that it was compiled for
@@ -19,7 +19,8 @@ offset
 44     u32 offset of the JSON part
 48     u32 length of the JSON part
 52     u32 scratchpad address of the cycle counters (4 bytes each)
-56     8 zero bytes
+56     u32 predicted cycles of a run
+60     4 zero bytes
 64     sections of 16 bytes: u32 space, address, length, offset in the file
 ...    inputs, then outputs, of 72 bytes: u32 address, u32 rank, 6 x u32
        sizes, 6 x u32 strides in bytes, i32 zero point, f32 scale,
@@ -28,8 +29,10 @@ offset
 ====== ================================================================
 
 A section is to be written to its space before the first run: 0 scratchpad, 1 weight memory, 2
-parameter memory, 3 memory behind the external port. The JSON part holds names, layers and what
-is left to the host; a driver that only runs the model does not need it.
+parameter memory, 3 memory behind the external port. Addresses are those of register ADDRESS; so
+rows of the weight and the parameter memory are padded to a power of two of bytes. The JSON part
+holds names, layers and what is left to the host; a driver that only runs the model does not need
+it.
 """
 
 from __future__ import annotations
@@ -46,15 +49,16 @@ from celosia.errors import CelosiaError
 from celosia_hw.config import AcceleratorConfig, ConfigError
 
 MAGIC = b"CELOSIA\0"
-VERSION = 2
+VERSION = 3
 MAX_RANK = 6
 #: No image can be larger; checked before anything is allocated.
 MAX_BYTES = 1 << 28
 
-_HEADER = struct.Struct("<8s12I8x")
+_HEADER = struct.Struct("<8s13I4x")
 _SECTION = struct.Struct("<4I")
 _PORT = struct.Struct(f"<II{MAX_RANK}I{MAX_RANK}IifI")
 _SCRATCH_LIMIT = 1 << 20
+_U32 = (1 << 32) - 1
 
 
 class ImageError(CelosiaError):
@@ -179,7 +183,7 @@ class Image:
         total = offset + len(body) + len(text)
         header = [VERSION, total, 0, self.config.fingerprint, self.entry, len(self.instructions)]
         header += [len(self.sections), len(self.inputs), len(self.outputs)]
-        header += [offset + len(body), len(text), self.profile_base]
+        header += [offset + len(body), len(text), self.profile_base, min(self.cycles, _U32)]
         data = _HEADER.pack(MAGIC, *header) + table + body + text
         return data[:16] + zlib.crc32(data[20:]).to_bytes(4, "little") + data[20:]
 
@@ -238,7 +242,7 @@ class Image:
         if len(data) < _HEADER.size or data[:8] != MAGIC:
             raise ImageError("not an image of a model; generate it with 'celosia generate'")
         version, total, crc, fingerprint, entry, count, *rest = _HEADER.unpack_from(data)[1:]
-        sections, inputs, outputs, text_at, text_length, profile_base = rest
+        sections, inputs, outputs, text_at, text_length, profile_base, _cycles = rest
         if version != VERSION:
             raise ImageError(
                 f"version {version} of the image format is not supported, only {VERSION}; "
@@ -281,6 +285,14 @@ class Image:
             raise ImageError(f"the description is damaged ({error}); generate it again") from None
 
 
+def padded_rows(data: bytes, row: int, stride: int) -> bytes:
+    """Rows of ``row`` bytes, each with zeros behind it up to ``stride`` bytes."""
+    if row == stride:
+        return data
+    rows = (data[i : i + row] for i in range(0, len(data), row))
+    return b"".join(content.ljust(stride, b"\0") for content in rows)
+
+
 def _part(data: bytes, offset: int, length: int) -> bytes:
     if offset + length > len(data):
         raise ImageError(f"a part of {length} bytes at {offset} lies beyond the end of the file")
@@ -296,11 +308,8 @@ def _unpack_section(data: bytes, index: int, config: AcceleratorConfig) -> Secti
         raise ImageError(f"section {index} is for an unknown space {space}") from None
     capacity = {
         ImageSpace.SCRATCH: config.scratch_bytes,
-        ImageSpace.WEIGHTS: 4 * config.weight_chunks * config.weight_depth,
-        ImageSpace.PARAMETERS: 4
-        * config.parameter_units
-        * config.requantize_lanes
-        * config.parameter_depth,
+        ImageSpace.WEIGHTS: config.weight_bytes,
+        ImageSpace.PARAMETERS: config.parameter_bytes,
         ImageSpace.EXTERNAL: 1 << 32,
     }[kind]
     if address + length > capacity or address % 4 or length % 4:

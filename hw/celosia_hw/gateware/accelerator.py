@@ -8,6 +8,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import AcceleratorConfig
+from ..isa import Boot
 from ..primitives.chain_mux import ChainMux
 from .array import MacArray
 from .control import ControlRegisters
@@ -31,8 +32,8 @@ class Accelerator(wiring.Component):
     """Runs programs of ``celosia_hw.isa`` as docs/architecture.md defines.
 
     ``control`` is for a host or the front end of its link, ``external`` for a memory of weights
-    that do not fit on chip (tie ``units.valid`` low without one). ``busy`` and ``failed`` show the
-    state of a run as STATUS does.
+    that do not fit on chip (tie ``units.valid`` low without one). ``boot`` is shown in STATUS;
+    ``busy`` and ``failed`` show the state of a run as STATUS does.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -41,6 +42,7 @@ class Accelerator(wiring.Component):
             {
                 "control": In(ControlSignature()),
                 "external": Out(ExternalSignature()),
+                "boot": In(Boot),
                 "busy": Out(1),
                 "failed": Out(1),
             }
@@ -49,7 +51,6 @@ class Accelerator(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self.config
-        chunks = config.parameter_units * config.requantize_lanes
 
         m.submodules.control = control = ControlRegisters(config)
         core = Module()
@@ -70,7 +71,7 @@ class Accelerator(wiring.Component):
         )
         core.submodules.parameter_ram = parameter_ram = RowRam(
             depth=config.parameter_depth,
-            chunks=chunks,
+            chunks=config.parameter_chunks,
             output_register=config.free_running,
         )
         # They are stopped, not reset: the external memory may owe units.
@@ -84,7 +85,7 @@ class Accelerator(wiring.Component):
         m.submodules.parameter_loader = parameter_loader = RingLoader(
             config,
             depth=config.parameter_depth,
-            chunks=chunks,
+            chunks=config.parameter_chunks,
             free_limit=drain.free_limit,
             external=False,
         )
@@ -93,6 +94,7 @@ class Accelerator(wiring.Component):
         connect(m, flipped(self.control), control.port)
         connect(m, flipped(self.external), weight_loader.external)
         m.d.comb += [
+            control.boot.eq(self.boot),
             control.state.eq(sequencer.state),
             control.cycles.eq(sequencer.cycles),
             self.busy.eq(sequencer.state.busy),
@@ -103,9 +105,9 @@ class Accelerator(wiring.Component):
             sequencer.breakpoint.eq(control.breakpoint),
             weight_loader.stop.eq(control.reset),
             parameter_loader.stop.eq(control.reset),
-            weight_loader.host_row.eq(control.row),
+            weight_loader.host_row.eq(control.weight_row),
             weight_loader.host_set.eq(control.row_set),
-            parameter_loader.host_row.eq(control.row),
+            parameter_loader.host_row.eq(control.parameter_row),
             parameter_loader.host_set.eq(control.row_set),
         ]
         connect(m, control.weights, weight_loader.host)

@@ -8,13 +8,11 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
-from ..isa import ADDRESS_BITS, IDENT_VALUE, Control, Error, Register, Space
+from ..isa import ADDRESS_BITS, IDENT_VALUE, Boot, Control, Error, Register, Space
+from ..link.protocol import PROTOCOL_VERSION
 from .counter import count_up
 from .interfaces import ControlSignature, ReadSignature, write_layout
 from .sequencer import STATE_LAYOUT
-
-#: Bits of the row of a weight or parameter memory.
-_ROW_BITS = 16
 
 
 class ControlRegisters(wiring.Component):
@@ -32,6 +30,7 @@ class ControlRegisters(wiring.Component):
         super().__init__(
             {
                 "port": In(ControlSignature()),
+                "boot": In(Boot),
                 "state": In(STATE_LAYOUT),
                 "cycles": In(32),
                 "start": Out(1),
@@ -44,20 +43,23 @@ class ControlRegisters(wiring.Component):
                 "weights": Out(stream.Signature(32)),
                 "parameters": Out(stream.Signature(32)),
                 "row_set": Out(1),
-                "row": Out(_ROW_BITS),
+                "weight_row": Out(range(config.weight_depth)),
+                "parameter_row": Out(range(config.parameter_depth)),
                 "failed": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        config = self.config
         port = self.port
-        shift = self.config.word_bytes.bit_length() - 1
-        units = self.config.word_bytes // 4
+        shift = config.word_bytes.bit_length() - 1
+        units = config.word_bytes // 4
 
         # As wide as the largest of what they address.
-        address = Signal(max(self.config.address_bits, _ROW_BITS))
-        program = Signal(self.config.address_bits)
+        sizes = (config.scratch_bytes, config.weight_bytes, config.parameter_bytes)
+        address = Signal(range(max(sizes)))
+        program = Signal(config.address_bits)
         space = Signal(4)
         watchdog = Signal(32)
         error = Signal(Error)
@@ -74,6 +76,7 @@ class ControlRegisters(wiring.Component):
             status[1].eq(self.state.done),
             status[2].eq(self.state.paused),
             status[4:8].eq(Mux(self.state.error != 0, self.state.error, error)),
+            status[8:10].eq(self.boot),
             status[16:32].eq(self.state.index),
             self.failed.eq(status[4:8] != 0),
             self.write.p.word.eq(address[shift:]),
@@ -85,7 +88,8 @@ class ControlRegisters(wiring.Component):
             self.write.p.urgent.eq(stores),
             self.weights.payload.eq(port.write_data),
             self.parameters.payload.eq(port.write_data),
-            self.row.eq(address),
+            self.weight_row.eq(address[config.weight_stride.bit_length() - 1 :]),
+            self.parameter_row.eq(address[config.parameter_stride.bit_length() - 1 :]),
             self.address.eq(program),
         ]
         # The row takes effect in the cycle after the address was written.
@@ -125,7 +129,15 @@ class ControlRegisters(wiring.Component):
             with m.Case(Register.IDENT):
                 m.d.comb += port.read_data.eq(IDENT_VALUE)
             with m.Case(Register.CONFIG):
-                m.d.comb += port.read_data.eq(self.config.fingerprint)
+                m.d.comb += port.read_data.eq(config.fingerprint)
+            with m.Case(Register.LINK):
+                m.d.comb += port.read_data.eq(PROTOCOL_VERSION)
+            with m.Case(Register.SCRATCH_BYTES):
+                m.d.comb += port.read_data.eq(config.scratch_bytes)
+            with m.Case(Register.WEIGHT_BYTES):
+                m.d.comb += port.read_data.eq(config.weight_bytes)
+            with m.Case(Register.PARAMETER_BYTES):
+                m.d.comb += port.read_data.eq(config.parameter_bytes)
             with m.Case(Register.STATUS):
                 m.d.comb += port.read_data.eq(status)
             with m.Case(Register.ADDRESS):

@@ -25,8 +25,9 @@ class RingLoader(wiring.Component):
     ``start`` (with ``list`` and ``source``) empties the ring and starts over; ``level`` is the
     number of complete rows that are not freed, ``arrived`` tells a cycle before that it grows by
     one, ``freed`` frees that many now. Loading stops when all rows are in use, and for good at the
-    end of the list. ``host`` writes one unit at
-    (``host_row``, chunk counted up from 0 at ``host_set``) while nothing is being loaded.
+    end of the list. ``host`` writes one unit at (``host_row``, chunk counted up from 0 at
+    ``host_set``) while nothing is being loaded; its rows have a power of two of units, of which
+    those beyond ``chunks`` are left out.
 
     ``stop`` ends whatever is being done, without a promise about ``level`` until the next
     ``start``. Units of the external memory that are still to come then are taken and forgotten,
@@ -150,7 +151,6 @@ class RingLoader(wiring.Component):
             written.eq(from_scratch),
             from_host.eq(self.host.valid & self.host.ready),
             self.host.ready.eq(self.idle),
-            self.ram.enable.eq(written | from_host),
             self.ram.data.eq(Mux(self.idle, self.host.payload, reader.unit)),
         ]
         if self.external_port:
@@ -171,7 +171,7 @@ class RingLoader(wiring.Component):
             with m.If(~self.idle & use_external):
                 m.d.comb += self.ram.data.eq(external.units.payload)
 
-        self._count_rows(m, begin, written)
+        self._count_rows(m, begin, written, from_host)
 
         with walk.If(taking & reader.valid):
             walk.d.sync += second.eq(~second)
@@ -215,18 +215,24 @@ class RingLoader(wiring.Component):
             return level[-1], level[-1] | level[2:-1].all()
         return level == self.depth, level > self.depth - 4
 
-    def _count_rows(self, m: Module, begin: Signal, written: Signal) -> None:
+    def _count_rows(self, m: Module, begin: Signal, written: Signal, from_host: Signal) -> None:
         """Where the next unit goes, and how many rows are complete."""
         row = Signal(range(self.depth), reset_less=True)
         chunk = Signal(range(max(self.chunks, 2)), reset_less=True)
         last_chunk = chunk == self.chunks - 1
+        exists: Value = Const(1, 1)
+        if self.chunks & (self.chunks - 1):
+            # A row of the host's has a power of two of units.
+            last_chunk = Mux(self.idle, chunk.all(), last_chunk)
+            exists = chunk < self.chunks
         host_set = Signal()
         m.d.comb += [
             self.ram.row.eq(row),
             self.ram.chunk.eq(chunk),
+            self.ram.enable.eq((written | from_host) & exists),
             host_set.eq(self.host_set & self.idle),
         ]
-        with m.If(self.ram.enable):
+        with m.If(written | from_host):
             m.d.sync += chunk.eq(chunk + 1)
             with m.If(last_chunk):
                 m.d.sync += [chunk.eq(0), row.eq(count_up(row, host_set))]

@@ -224,7 +224,7 @@ class Requantizer(wiring.Component):
             {
                 "instruction": In(COMPUTE_LAYOUT),
                 "i": In(stream.Signature(beat_layout(config))),
-                "parameters": In(32 * config.parameter_units * config.requantize_lanes),
+                "parameters": In(32 * config.parameter_chunks),
                 "o": Out(stream.Signature(output_layout(config))),
                 "busy": Out(1),
                 "table_enable": In(1),

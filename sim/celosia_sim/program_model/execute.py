@@ -37,7 +37,7 @@ class Machine:
         chance = np.random.default_rng(seed)
         self.scratch = chance.integers(0, 256, SPACE, dtype=np.uint8)
         self.weights = RowMemory("weights", config.weight_depth, 4 * config.weight_chunks)
-        row = 4 * config.parameter_units * config.requantize_lanes
+        row = 4 * config.parameter_chunks
         self.parameters = RowMemory("parameters", config.parameter_depth, row)
 
     def execute(self, opcode: Opcode, f: Fields) -> None:

@@ -31,9 +31,10 @@ class RowMemory:
         self._consumed = 0
 
     def load(self, address: int, data: bytes) -> None:
-        """Fills rows through the control port."""
-        flat = self.rows.reshape(-1)
-        flat[address : address + len(data)] = np.frombuffer(data, dtype=np.uint8)
+        """Fills whole rows through the control port, where each takes a power of two of bytes."""
+        stride = 1 << (self.row_bytes - 1).bit_length()
+        rows = np.frombuffer(data, dtype=np.uint8).reshape(-1, stride)[:, : self.row_bytes]
+        self.rows[address // stride : address // stride + len(rows)] = rows
 
     def start(self, source: Source, scratch: Bytes, space: Bytes, address: int) -> None:
         """Begins with the segment list at ``address`` of the scratchpad; segments are of

@@ -73,7 +73,7 @@ class Host:
         return await self._access(register, False)
 
     async def write_memory(self, space: Space, address: int, content: bytes) -> None:
-        """Writes bytes from a byte address (scratchpad) or a row (other spaces) on."""
+        """Writes bytes from a byte address on."""
         if space == Space.SCRATCH:
             # Units that are written in part keep their other bytes.
             if before := address % 4:

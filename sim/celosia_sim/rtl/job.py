@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass
 class Section:
-    """Bytes for a memory (``celosia_hw.isa.Space``), from a byte address or a row on."""
+    """Bytes for a memory (``celosia_hw.isa.Space``), from a byte address on."""
 
     space: int
     address: int
