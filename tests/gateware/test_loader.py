@@ -256,10 +256,13 @@ async def host_writes(dut: Any) -> None:
         bench.set("host_row", row)
         await bench.step()
         bench.set("host_set", 0)
-        units = [bench.rng.getrandbits(32) for _ in range(rows * ring.chunks)]
+        # A row of the host's has a power of two of units.
+        stride = 1 << (ring.chunks - 1).bit_length()
+        sent = [bench.rng.getrandbits(32) for _ in range(rows * stride)]
+        units = [unit for index, unit in enumerate(sent) if index % stride < ring.chunks]
         ring.restart(units)
         ring.first_row = row
-        ring.host.send(units)
+        ring.host.send(sent)
         await bench.run(lambda: ring.host.done, limit=50_000)
         assert len(ring.write_cycles) == len(units)
     assert bench.get("level") == 0
