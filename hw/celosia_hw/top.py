@@ -17,7 +17,7 @@ from .boards.clock import ClockAndReset, ClockChoice, choose_clock, fastest_mhz
 from .boards.platform import BoardPins, load_platform, request_pins
 from .config import AcceleratorConfig
 from .gateware.accelerator import Accelerator
-from .link.uart import BAUD_RATE, UartBridge, baud_divisor
+from .link.uart import BAUD_RATE, UartLink, baud_divisor
 from .verilog import no_collection
 
 #: Options that name a device to nextpnr.
@@ -73,10 +73,12 @@ class Core(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.accelerator = accelerator = Accelerator(self.config)
-        m.submodules.link = link = UartBridge(self.divisor)
+        m.submodules.link = link = UartLink(self.config, divisor=self.divisor)
         connect(m, link.control, accelerator.control)
         m.d.comb += [
             link.rx.eq(self.rx),
+            link.busy.eq(accelerator.busy),
+            accelerator.boot.eq(link.boot),
             self.tx.eq(link.tx),
             accelerator.external.request.ready.eq(0),
             accelerator.external.units.valid.eq(0),

@@ -128,10 +128,9 @@ async def registers_and_memory(dut: Any) -> None:
     rng = np.random.default_rng(3)
     assert await host.read(Register.IDENT) == IDENT_VALUE
     assert await host.read(Register.CONFIG) == CONFIG.fingerprint
-    # An address has the bits that the largest memory needs; above them is the space.
-    value = int(rng.integers(1 << 32)) & (0xF << 28 | (1 << max(16, CONFIG.address_bits)) - 1)
-    await host.write(Register.ADDRESS, value)
-    assert await host.read(Register.ADDRESS) == value
+    sizes = (CONFIG.scratch_bytes, CONFIG.weight_bytes, CONFIG.parameter_bytes)
+    for register, size in enumerate(sizes, start=Register.SCRATCH_BYTES):
+        assert await host.read(Register(register)) == size
     content = rng.bytes(1500)
     await host.write_memory(Space.SCRATCH, 333, content)
     assert await host.read_memory(333, 1500) == content

@@ -17,7 +17,7 @@ from celosia.toolchain.tools import find_tool
 from celosia_hw.boards import get_board
 from celosia_hw.boards.registry import BUILT_IN
 from celosia_hw.config import AcceleratorConfig
-from celosia_hw.link.uart import UartBridge
+from celosia_hw.link.uart import UartLink
 from celosia_hw.top import board_sources
 
 pytest.importorskip("amaranth_boards")
@@ -49,7 +49,7 @@ class SmallCore(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.link = link = UartBridge(self.divisor)
+        m.submodules.link = link = UartLink(AcceleratorConfig(), divisor=self.divisor)
         control = link.control
         m.d.comb += [link.rx.eq(self.rx), self.tx.eq(link.tx), control.ready.eq(1)]
         with m.If(control.valid & control.write):

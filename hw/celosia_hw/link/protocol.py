@@ -21,6 +21,9 @@ FLAG = 0x7E
 ESCAPE = 0x7D
 ESCAPE_CHANGE = 0x20
 
+#: The space with the registers, beside those of ``isa.Space``.
+REGISTER_SPACE = 3
+
 #: Most words that a request can read or write.
 COUNT_LIMIT = (1 << 16) - 1
 CHECKSUM_BYTES = 4

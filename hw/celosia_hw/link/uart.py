@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A serial port (8 data bits, no parity, 1 stop bit) as the way to the control port."""
+"""A serial port: 8 data bits, no parity, 1 stop bit."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from fractions import Fraction
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect
 
-from ..gateware.interfaces import ControlSignature
+from ..config import AcceleratorConfig
+from .endpoint import Endpoint, join_link, link_members
 
 #: Bits a second unless another rate is chosen.
 BAUD_RATE = 1_000_000
@@ -152,105 +153,36 @@ class UartTransmitter(wiring.Component):
         return m
 
 
-class UartBridge(wiring.Component):
-    """Register accesses of the control port as bytes on a serial line, with as little logic as
-    possible.
+class UartLink(wiring.Component):
+    """The framed protocol on a serial line. It does not listen while it sends.
 
-    A command byte holds the register in bits 3:0, a repeat count n in bits 5:4, and in bit 7
-    whether it writes. It stands for 4^n accesses of that register, each with four bytes, the lowest
-    first: to write, the host sends them behind the command; to read, it gets them as the answer. A
-    write has no answer. The host may send the next command right behind a write, but not before it
-    has the whole answer of a read: the bridge does not listen while it sends.
-
-    A framing error, or 2^``timeout_bits`` bit times without a byte from the host, ends a command
-    that is not complete; the byte that follows is a command. So a host that lost count is silent
-    for that long. Nothing protects the bytes themselves: a protocol with frames and checks is
-    another front end of the same port.
-
-    Throughput: a word every 40 bits, and at most one bit more to read.
+    With ``boots`` it takes a boot stream first, as ``Endpoint`` does.
     """
 
-    def __init__(self, divisor: int, *, timeout_bits: int = 14) -> None:
+    def __init__(self, config: AcceleratorConfig, *, divisor: int, boots: bool = False) -> None:
+        self.config = config
         self.divisor = divisor
-        self.timeout_bits = timeout_bits
+        self.boots = boots
         super().__init__(
-            {"rx": In(1, init=1), "tx": Out(1, init=1), "control": Out(ControlSignature())}
+            {
+                "rx": In(1, init=1),
+                "tx": Out(1, init=1),
+                **link_members(boots=boots),
+            }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.receiver = receiver = UartReceiver(self.divisor)
         m.submodules.transmitter = transmitter = UartTransmitter()
-
-        port = self.control
-        byte = receiver.o
-        command = Signal(8, reset_less=True)
-        word = Signal(32, reset_less=True)
-        # Bytes of this command that were received or sent.
-        count = Signal(9, reset_less=True)
-        timer = Signal(self.timeout_bits + 1, reset_less=True)
-        complete = Signal()
-        abandon = Signal()
+        m.submodules.endpoint = endpoint = Endpoint(self.config, boots=self.boots)
+        join_link(m, self, endpoint)
+        connect(m, receiver.o, endpoint.i)
+        connect(m, endpoint.o, transmitter.i)
         m.d.comb += [
             receiver.rx.eq(self.rx),
             self.tx.eq(transmitter.tx),
             transmitter.tick.eq(receiver.tick),
-            transmitter.i.payload.eq(word[:8]),
-            byte.ready.eq(1),
-            port.address.eq(command),
-            port.write.eq(command[7]),
-            port.write_data.eq(word),
-            abandon.eq(timer[-1] | receiver.error),
+            receiver.enable.eq(endpoint.listening & transmitter.idle),
         ]
-
-        # A cycle later than the count, which an access waits for.
-        m.d.sync += complete.eq(Cat(count[2::2]).bit_select(command[4:6], 1))
-
-        def shift() -> list[object]:
-            return [word.eq(Cat(word[8:], byte.payload)), count.eq(count + 1)]
-
-        with m.FSM() as fsm:
-            sending = fsm.ongoing("SEND")
-            with m.State("COMMAND"):
-                m.d.sync += [count.eq(0), command.eq(byte.payload)]
-                with m.If(byte.valid):
-                    with m.If(byte.payload[7]):
-                        m.next = "RECEIVE"
-                    with m.Else():
-                        m.next = "COUNT"
-            with m.State("RECEIVE"):
-                with m.If(byte.valid):
-                    m.d.sync += shift()
-                    with m.If(count[:2].all()):
-                        m.next = "COUNT"
-                with m.Elif(abandon):
-                    m.next = "COMMAND"
-            with m.State("COUNT"):
-                m.next = "ACCESS"
-            with m.State("ACCESS"):
-                # Here a word of a read is about to begin, one of a write about to end.
-                m.d.comb += port.valid.eq(port.write | ~complete)
-                with m.If(~port.valid):
-                    m.next = "COMMAND"
-                with m.Elif(port.ready):
-                    m.d.sync += word.eq(port.read_data)
-                    with m.If(~port.write):
-                        m.next = "SEND"
-                    with m.Elif(complete):
-                        m.next = "COMMAND"
-                    with m.Else():
-                        m.next = "RECEIVE"
-                with m.Elif(abandon):
-                    m.next = "COMMAND"
-            with m.State("SEND"):
-                m.d.comb += transmitter.i.valid.eq(1)
-                with m.If(transmitter.i.ready):
-                    m.d.sync += shift()
-                    with m.If(count[:2].all()):
-                        m.next = "COUNT"
-        m.d.comb += receiver.enable.eq(~sending & transmitter.idle)
-        with m.If(byte.valid | sending):
-            m.d.sync += timer.eq(0)
-        with m.Elif(receiver.tick):
-            m.d.sync += timer.eq(timer + 1)
         return m

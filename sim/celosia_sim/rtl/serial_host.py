@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A host at the far end of a serial line, driven from cocotb, with the bridge's commands.
+"""A host at the far end of a serial line, driven from cocotb.
 
 It wakes at the edges of its own bits only, so that a simulation that waits for the line is fast.
 """
@@ -13,17 +13,13 @@ from cocotb.clock import Clock
 from cocotb.queue import Queue
 from cocotb.triggers import FallingEdge, Timer
 
-from celosia_hw.isa import Register, Space
-
-from .host import PERIOD_NS, Host
+from .host import PERIOD_NS
+from .link_host import LinkHost
 from .serial import frame
 
-#: Words of a command's longest repeat, and the step from one repeat count to the next.
-_LONGEST, _STEP = 64, 4
 
-
-class SerialHost(Host):
-    """Registers and memories of an accelerator behind ``UartBridge``.
+class SerialHost(LinkHost):
+    """Registers and memories of an accelerator behind ``UartLink``.
 
     A bit of the host takes ``divisor * (1 + deviation)`` clock cycles of the design.
     """
@@ -64,56 +60,6 @@ class SerialHost(Host):
                 self.dut.rx.value = bit
                 await Timer(self._bit_ps, "ps")
 
-    async def receive(self, count: int) -> bytes:
-        """The next ``count`` bytes of answers."""
-        return bytes([await self._received.get() for _ in range(count)])
-
-    async def write_words(self, register: Register, content: bytes) -> None:
-        """Writes words to one register, as many with a command as it can take."""
-        left = memoryview(content)
-        while left:
-            words, exponent = _repeat(len(left) // 4)
-            await self.send(bytes((0x80 | exponent << 4 | register,)) + left[: 4 * words])
-            left = left[4 * words :]
-
-    async def read_words(self, register: Register, count: int) -> bytes:
-        """Reads words from one register."""
-        content = b""
-        while len(content) < 4 * count:
-            words, exponent = _repeat(count - len(content) // 4)
-            await self.send(bytes((exponent << 4 | register,)))
-            content += await self.receive(4 * words)
-            # Half a stop bit is left.
-            await Timer(self._bit_ps // 2, "ps")
-        return content
-
-    async def write(self, register: Register, value: int) -> None:
-        await self.write_words(register, value.to_bytes(4, "little"))
-
-    async def read(self, register: Register) -> int:
-        return int.from_bytes(await self.read_words(register, 1), "little")
-
-    async def write_memory(self, space: Space, address: int, content: bytes) -> None:
-        if space == Space.SCRATCH:
-            # Units that are written in part keep their other bytes.
-            if before := address % 4:
-                content = await self.read_memory(address - before, before) + content
-                address -= before
-            if after := -len(content) % 4:
-                content += await self.read_memory(address + len(content), after)
-        await self.write(Register.ADDRESS, space << 28 | address)
-        await self.write_words(Register.DATA, content + bytes(-len(content) % 4))
-
-    async def read_memory(self, address: int, length: int) -> bytes:
-        start = address & ~3
-        await self.write(Register.ADDRESS, Space.SCRATCH << 28 | start)
-        content = await self.read_words(Register.DATA, -(-(address + length - start) // 4))
-        return content[address - start : address - start + length]
-
-
-def _repeat(words: int) -> tuple[int, int]:
-    """The most words that one command can move of this many, and its repeat count."""
-    count, exponent = 1, 0
-    while count < _LONGEST and count * _STEP <= words:
-        count, exponent = count * _STEP, exponent + 1
-    return count, exponent
+    async def receive(self) -> bytes:
+        """The next byte of an answer."""
+        return bytes((await self._received.get(),))
