@@ -119,10 +119,10 @@ class FlashReader(wiring.Component):
 
         step = Signal(range(len(table)))  # the byte of the table that is or will be sent
         running = Signal()  # the start is over
-        m.d.comb += running.eq(step == read)
-        index = Signal(range(clocks))  # of the clock within a command, an address, or a unit
-        last = Signal()
-        m.d.comb += last.eq(index == clocks - 1)
+        index = Signal(
+            range(clocks), reset_less=True
+        )  # of the clock within a command, an address, or a unit
+        last = Signal(reset_less=True)  # it is at its highest value
         # Between commands it counts cycles; in a read, up to zero, the units.
         count = Signal(25)
         stop = Signal()
@@ -133,7 +133,7 @@ class FlashReader(wiring.Component):
 
         # The part of a command: its byte, the address, clocks without meaning, data.
         selected = Signal()
-        part = Signal(2)
+        part = Signal(2, reset_less=True)
         command = selected & (part == 0)
         address = part == 1
         receiving = part == 3
@@ -143,20 +143,27 @@ class FlashReader(wiring.Component):
             m.d.sync += slot.eq(~slot)
         clock = Signal()
         over = Signal()  # no clocks are left
-        accept = Signal()
+        load = command & running
         m.d.comb += [
             over.eq(receiving & ~count[-1]),
             # The last part of a unit is not asked for while there is no room for the unit.
             clock.eq(slot & selected & ~over & ~(receiving & last & self.units.valid)),
-            accept.eq(command & clock & last & running),
-            self.request.ready.eq(accept),
+            self.request.ready.eq(load & clock & last),
             self.pins.cs_n.eq(~selected),
             self.pins.clock.eq(clock),
         ]
+        ends = command & last & ~running  # with this clock, the command has no more parts
         with m.If(clock):
-            m.d.sync += index.eq(index + 1)
+            m.d.sync += [index.eq(index + 1), last.eq(index == clocks - 2)]
+            with m.If(last & ~ends):
+                if self.quad:
+                    m.d.sync += part.eq(Mux(part[1], 3, part + 1))
+                    # Before the data there are four clocks without meaning.
+                    m.d.sync += index[2].eq(address)
+                else:
+                    m.d.sync += part.eq(Mux(part[0], 3, 1))
         with m.If(~selected):
-            m.d.sync += index.eq(clocks - 8)
+            m.d.sync += [index.eq(clocks - 8), last.eq(0), part.eq(0)]
 
         # Waits, and units.
         end = clock & last
@@ -167,11 +174,11 @@ class FlashReader(wiring.Component):
         )
         # The clocks before the first unit count like a unit.
         counts = (~selected & ~waited) | (end & (part[1] if self.quad else part[0]))
-        with m.If(counts | accept):
-            m.d.sync += count.eq(count_up(count, accept))
-        with m.If(accept):
+        with m.If(counts | command):
+            m.d.sync += count.eq(count_up(count, load))
+        with m.If(load):
             m.d.sync += count.eq(Cat(~self.request.p.units, Const(1, 1)))
-        with m.If((command & ~last) | stop):
+        with m.If((command & ~running) | stop):
             m.d.sync += count.eq(0)
 
         # What is sent.
@@ -198,29 +205,24 @@ class FlashReader(wiring.Component):
                 m.d.sync += delayed.eq(0)
             arrives, completes = delayed
         received = Cat(dq.i if self.quad else dq.i[1], shift)
-        with m.If(arrives | (address & clock) | accept):
+        with m.If(arrives | (address & clock)):
             m.d.sync += shift.eq(received)
-        with m.If(accept):
+        with m.If(load):
             m.d.sync += shift.eq(Cat(Const(-1, len(shift) - 24), self.request.p.address))
+        unit = Signal(32, reset_less=True)
+        m.d.comb += self.units.payload.eq(unit)
         with m.If(self.units.ready):
             m.d.sync += self.units.valid.eq(0)
         with m.If(completes):
             m.d.sync += [
                 self.units.valid.eq(1),
-                self.units.payload.eq(Cat(received[at : at + 8] for at in (24, 16, 8, 0))),
+                unit.eq(Cat(received[at : at + 8] for at in (24, 16, 8, 0))),
             ]
 
-        # From part to part.
-        ends = command & end & ~running
-        with m.If(end):
-            if self.quad:
-                m.d.sync += part.eq(Mux(part[1], 3, part + 1))
-                with m.If(address):
-                    m.d.sync += index.eq(4)
-            else:
-                m.d.sync += part.eq(Mux(part[0], 3, 1))
+        # From command to command.
+        ends &= clock
         with m.If(ends):
-            m.d.sync += [step.eq(step + 1), part.eq(0)]
+            m.d.sync += [step.eq(step + 1), running.eq(step == read - 1)]
         if self.quad:
             # The value of a register belongs to the command before it.
             ends &= step != table.index(WRITE_STATUS)
@@ -229,7 +231,7 @@ class FlashReader(wiring.Component):
         with m.Elif(~running | self.request.valid):
             m.d.sync += selected.eq(waited & slot)
         with m.If(over | stop):
-            m.d.sync += [selected.eq(0), part.eq(0)]
+            m.d.sync += selected.eq(0)
         with m.If(stop):
             m.d.sync += self.units.valid.eq(0)
         return m
