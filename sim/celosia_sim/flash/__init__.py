@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A model of a serial flash memory, and its connection to simulated pins."""
+
+from .chip import W25Q128JV, FlashError, Limits
+
+__all__ = ["W25Q128JV", "FlashError", "Limits"]
