@@ -10,14 +10,13 @@ from typing import Any
 
 from amaranth.hdl import ClockDomain, Const, Module, ResetSignal
 from amaranth.lib import io, wiring
-from amaranth.lib.wiring import In, Out, connect
 
 from .boards import Board, BoardError
 from .boards.clock import ClockAndReset, ClockChoice, choose_clock, fastest_mhz
 from .boards.platform import BoardPins, load_platform, request_pins
 from .config import AcceleratorConfig
-from .gateware.accelerator import Accelerator
-from .link.uart import BAUD_RATE, UartLink, baud_divisor
+from .core import Core
+from .link.uart import BAUD_RATE, baud_divisor
 from .verilog import no_collection
 
 #: Options that name a device to nextpnr.
@@ -47,47 +46,6 @@ _INITIAL_CONTENTS = re.compile(
     r"^(?:[ ]*attribute [^\n]*\n)*([ ]*)cell \$meminit\S* [^\n]*\n.*?^\1end\n",
     re.MULTILINE | re.DOTALL,
 )
-
-
-class Core(wiring.Component):
-    """The accelerator behind a serial port, in one clock domain, without anything of a board.
-
-    ``ready`` is high while nothing runs, ``busy`` during a run, ``failed`` from an error to the
-    next start. Weights outside of the chip are not supported: a program that asks for them
-    waits until its watchdog ends it.
-    """
-
-    def __init__(self, config: AcceleratorConfig, *, divisor: int) -> None:
-        self.config = config
-        self.divisor = divisor
-        super().__init__(
-            {
-                "rx": In(1, init=1),
-                "tx": Out(1, init=1),
-                "ready": Out(1),
-                "busy": Out(1),
-                "failed": Out(1),
-            }
-        )
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        m.submodules.accelerator = accelerator = Accelerator(self.config)
-        m.submodules.link = link = UartLink(self.config, divisor=self.divisor)
-        connect(m, link.control, accelerator.control)
-        m.d.comb += [
-            link.rx.eq(self.rx),
-            link.busy.eq(accelerator.busy),
-            accelerator.boot.eq(link.boot),
-            self.tx.eq(link.tx),
-            accelerator.external.request.ready.eq(0),
-            accelerator.external.units.valid.eq(0),
-            accelerator.external.units.payload.eq(0),
-            self.busy.eq(accelerator.busy),
-            self.failed.eq(accelerator.failed),
-            self.ready.eq(~self.busy & ~self.failed),
-        ]
-        return m
 
 
 class Top(wiring.Component):

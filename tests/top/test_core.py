@@ -19,8 +19,8 @@ from celosia.compiler.image import Image
 from celosia.importer import load_tflite
 from celosia.passes import optimize
 from celosia_hw.config import AcceleratorConfig
+from celosia_hw.core import Core
 from celosia_hw.isa import IDENT_VALUE, Control, Error, Opcode, Register, Space, Status, encode
-from celosia_hw.top import Core
 from celosia_sim.accelerator import job_for, outputs_of
 from celosia_sim.program_model import ProgramModel
 from celosia_sim.rtl.block import block_parameters

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What lies in a board's flash memory: a boot stream (docs/protocol.md), and weights."""
+
+from __future__ import annotations
+
+from celosia.compiler.image import Image, ImageSpace
+from celosia.errors import FitError
+from celosia_hw.flash.source import WEIGHTS_OFFSET
+from celosia_hw.isa import IDENT_VALUE, Register
+from celosia_hw.link.protocol import Command, request
+
+#: Words of a request that writes.
+_PIECE = 4096
+
+
+def watchdog_cycles(cycles: int) -> int:
+    """Cycles after which a run is ended that is predicted to take ``cycles``: as memory outside may
+    be slower than assumed, with much to spare."""
+    return min(2 * cycles + 100_000, (1 << 32) - 1)
+
+
+def boot_stream(image: Image) -> bytes:
+    """The requests that load ``image``, one behind the other, with END as the last one."""
+    requests: list[tuple[int, int, int, bytes]] = [
+        (Command.SET, Register.IDENT, IDENT_VALUE, b""),
+        (Command.SET, Register.CONFIG, image.config.fingerprint, b""),
+    ]
+    for section in image.sections:
+        if section.space == ImageSpace.EXTERNAL:
+            continue
+        for start in range(0, len(section.data), 4 * _PIECE):
+            words = section.data[start : start + 4 * _PIECE]
+            where = section.space << 28 | section.address + start
+            requests.append((Command.WRITE, len(words) // 4, where, words))
+    requests += [
+        (Command.SET, Register.START, image.entry, b""),
+        (Command.SET, Register.WATCHDOG, watchdog_cycles(image.cycles), b""),
+        (Command.SET, Register.BREAKPOINT, 0, b""),
+        (Command.END, 0, 0, b""),
+    ]
+    return b"".join(
+        request(command, sequence % 256, count, argument, words)
+        for sequence, (command, count, argument, words) in enumerate(requests, start=1)
+    )
+
+
+def flash_content(image: Image) -> bytes:
+    """All that the accelerator reads from its part of the flash memory.
+
+    Raises:
+        FitError: the boot stream reaches into the place of the weights.
+    """
+    content = bytearray(boot_stream(image))
+    if len(content) > WEIGHTS_OFFSET:
+        raise FitError(
+            f"{image.model}: {len(content)} bytes to boot from are more than the "
+            f"{WEIGHTS_OFFSET} that there is room for; load it through the link instead"
+        )
+    for section in image.sections:
+        if section.space == ImageSpace.EXTERNAL:
+            begin = WEIGHTS_OFFSET + section.address
+            content += b"\xff" * (begin + len(section.data) - len(content))
+            content[begin : begin + len(section.data)] = section.data
+    return bytes(content)
