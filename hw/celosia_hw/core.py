@@ -14,6 +14,7 @@ from .config import AcceleratorConfig
 from .flash.reader import FlashReader, FlashSignature
 from .flash.source import FlashSource
 from .gateware.accelerator import Accelerator
+from .isa import Boot
 from .link.spi import SpiLink
 from .link.uart import UartLink
 
@@ -40,7 +41,7 @@ class Core(wiring.Component):
     ``flash_base`` and streams weights from there; without one a program that asks for weights
     outside of the chip waits until its watchdog ends it.
 
-    ``ready`` is high while nothing runs, ``busy`` during a run, ``failed`` from an error to the
+    ``ready`` is high while nothing runs and it does not boot, ``busy`` during a run, ``failed`` from an error to the
     next start.
     """
 
@@ -84,7 +85,7 @@ class Core(wiring.Component):
             accelerator.boot.eq(link.boot),
             self.busy.eq(accelerator.busy),
             self.failed.eq(accelerator.failed),
-            self.ready.eq(~self.busy & ~self.failed),
+            self.ready.eq(~self.busy & ~self.failed & (link.boot != Boot.BUSY)),
         ]
         if self.flash_reader is None:
             m.d.comb += [

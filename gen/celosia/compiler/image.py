@@ -166,6 +166,11 @@ class Image:
         return sum(info.cycles for info in self.instructions)
 
     @property
+    def streams(self) -> bool:
+        """Whether weights come from the memory behind the external port."""
+        return any(section.space == ImageSpace.EXTERNAL for section in self.sections)
+
+    @property
     def macs(self) -> int:
         return sum(layer.macs for layer in self.layers)
 

@@ -6,6 +6,7 @@ It wakes at the edges of its own bits only, so that a simulation that waits for 
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import cocotb
@@ -16,6 +17,12 @@ from cocotb.triggers import FallingEdge, Timer
 from .host import PERIOD_NS
 from .link_host import LinkHost
 from .serial import frame
+
+#: The levels of each byte on the line, and for how many bits each lasts.
+_RUNS = [
+    [(level, len(list(group))) for level, group in itertools.groupby(frame(value))]
+    for value in range(256)
+]
 
 
 class SerialHost(LinkHost):
@@ -56,10 +63,17 @@ class SerialHost(LinkHost):
     async def send(self, data: bytes) -> None:
         """Sends bytes without a pause."""
         for value in data:
-            for bit in frame(value):
-                self.dut.rx.value = bit
-                await Timer(self._bit_ps, "ps")
+            for level, bits in _RUNS[value]:
+                self.dut.rx.value = level
+                await Timer(bits * self._bit_ps, "ps")
 
     async def receive(self) -> bytes:
         """The next byte of an answer."""
         return bytes((await self._received.get(),))
+
+    def received(self) -> bytes:
+        """All that has arrived and was not taken yet."""
+        data = bytearray()
+        while not self._received.empty():
+            data.append(self._received.get_nowait())
+        return bytes(data)
