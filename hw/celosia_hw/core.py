@@ -41,8 +41,8 @@ class Core(wiring.Component):
     ``flash_base`` and streams weights from there; without one a program that asks for weights
     outside of the chip waits until its watchdog ends it.
 
-    ``ready`` is high while nothing runs and it does not boot, ``busy`` during a run, ``failed`` from an error to the
-    next start.
+    ``ready`` is high while nothing runs and it does not boot, ``busy`` during a run, ``failed``
+    from an error to the next start.
     """
 
     def __init__(
@@ -99,7 +99,12 @@ class Core(wiring.Component):
         connect(m, accelerator.external, source.external)
         connect(m, source.request, reader.request)
         connect(m, reader.units, source.units)
-        connect(m, source.bytes, link.i_boot)
+        connect(m, source.bits, link.i_boot)
         connect(m, reader.pins, flipped(self.flash))
-        m.d.comb += [source.boot.eq(link.boot), reader.stop.eq(source.stop)]
+        m.d.comb += [
+            source.boot.eq(link.boot),
+            source.unit_end.eq(link.boot_word_end),
+            reader.stop.eq(source.stop),
+            reader.shift.eq(source.shift),
+        ]
         return m

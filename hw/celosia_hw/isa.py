@@ -17,6 +17,9 @@ INSTRUCTION_BYTES = 4 * INSTRUCTION_WORDS
 #: Byte addresses and strides in the scratchpad.
 ADDRESS_BITS = 20
 _ADDRESSES = 1 << ADDRESS_BITS
+#: Byte addresses behind the external port, and the number of 32-bit units of a segment.
+EXTERNAL_ADDRESS_BITS = 24
+SEGMENT_BITS = 18
 
 
 class Opcode(IntEnum):
@@ -225,7 +228,7 @@ class Register(IntEnum):
     PARAMETER_BYTES = 5  # read: size of the parameter memory
     STATUS = 6  # read: Status fields
     CYCLES = 7  # read: clock cycles of the current or the last run
-    ADDRESS = 8  # read, write: space in bits 31:28, byte address below
+    ADDRESS = 8  # write: space in bits 31:28, byte address below
     DATA = 9  # read, write: 32 bits at ADDRESS, which then advances; only while idle
     START = 12  # write: byte address of the first instruction
     WATCHDOG = 13  # write, before START: cycles after which a run is ended; 0 means 2^32

@@ -10,12 +10,15 @@ from typing import Any
 
 from amaranth.hdl import ClockDomain, Const, Module, ResetSignal
 from amaranth.lib import io, wiring
+from amaranth.lib.wiring import connect
 
 from .boards import Board, BoardError
 from .boards.clock import ClockAndReset, ClockChoice, choose_clock, fastest_mhz
 from .boards.platform import BoardPins, load_platform, request_pins
 from .config import AcceleratorConfig
-from .core import Core
+from .core import Core, LinkKind
+from .flash.pins import FlashPins
+from .flash.reader import FlashReader
 from .link.uart import BAUD_RATE, baud_divisor
 from .verilog import no_collection
 
@@ -67,9 +70,20 @@ class Top(wiring.Component):
         m.submodules.clock = ClockAndReset(self.board, pins, self.clock)
         m.submodules.core = core = self.core
 
-        m.submodules.rx = rx = io.Buffer("i", pins.rx)
-        m.submodules.tx = tx = io.Buffer("o", pins.tx)
-        m.d.comb += [core.rx.eq(rx.i), tx.o.eq(core.tx)]
+        for name, port in pins.link.items():
+            if core.signature.members[name].flow is wiring.In:
+                m.submodules[name] = buffer = io.Buffer("i", port)
+                m.d.comb += getattr(core, name).eq(buffer.i)
+            else:
+                m.submodules[name] = buffer = io.Buffer("o", port)
+                m.d.comb += buffer.o.eq(getattr(core, name))
+                if name == "cipo":
+                    m.d.comb += buffer.oe.eq(core.cipo_enable)
+        if pins.flash is not None and self.board.flash is not None:
+            m.submodules.flash = flash = FlashPins(
+                pins.flash, quad=self.board.flash.quad, divider=flash_divider(self.board)
+            )
+            connect(m, core.flash, flash.flash)
         # The state while in reset is not ready yet.
         shown = {
             "ready": core.ready & ~ResetSignal(),
@@ -135,14 +149,17 @@ def board_sources(
     config: AcceleratorConfig,
     clock_mhz: float,
     *,
+    link: LinkKind = LinkKind.UART,
     baud_rate: int = BAUD_RATE,
+    flash: bool | None = None,
     make_core: Callable[[int], wiring.Component] | None = None,
 ) -> BoardSources:
     """The sources of the accelerator ``config`` on ``board``, with the nearest clock that is not
     above ``clock_mhz``; the same texts for the same arguments.
 
+    ``flash`` says whether it reads the board's flash memory; by default it does where it can.
     ``make_core`` makes, from the clock cycles of a bit on the serial port, something with the ports
-    of ``Core`` to be on the board instead.
+    of a ``Core`` without flash to be on the board instead.
 
     Raises:
         BoardError: the board cannot make a clock near ``clock_mhz``, its platform is not installed
@@ -154,8 +171,13 @@ def board_sources(
     clock = choose_clock(board, clock_mhz)
     divisor = baud_divisor(clock.mhz, baud_rate)
     platform = load_platform(board)
-    pins = request_pins(board, platform)
-    core = make_core(divisor) if make_core else Core(config, divisor=divisor)
+    if flash is None:
+        flash = board.flash is not None and board.flash.resource is not None and not make_core
+    pins = request_pins(board, platform, spi=link is LinkKind.SPI, flash=flash)
+    if make_core:
+        core = make_core(divisor)
+    else:
+        core = Core(config, link=link, divisor=divisor, **_flash_options(board, clock, flash))
     with no_collection():
         plan = platform.prepare(Top(board, pins, clock, core), "top", emit_src=False)
     suffix = "pcf" if board.family == "ice40" else "lpf"
@@ -173,6 +195,20 @@ def board_sources(
         oscillator_mhz=board.oscillator.mhz,
         baud_rate=float(clock.mhz * 1_000_000 / divisor),
     )
+
+
+def flash_divider(board: Board) -> int:
+    """Cycles of the clock in one of the flash memory's; see ``FlashPins``."""
+    return 1 if board.family == "ice40" else 2
+
+
+def _flash_options(board: Board, clock: ClockChoice, flash: bool) -> dict[str, Any]:
+    """Arguments of ``Core``."""
+    if not flash or board.flash is None:
+        return {}
+    divider = flash_divider(board)
+    reader = FlashReader(clock_mhz=clock.mhz, quad=board.flash.quad, divider=divider)
+    return {"flash": reader, "flash_base": board.flash.data_offset}
 
 
 def _text(content: str | bytes) -> str:

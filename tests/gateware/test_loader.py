@@ -12,13 +12,16 @@ import pytest
 
 from celosia_hw.config import AcceleratorConfig
 from celosia_hw.gateware.loader import RingLoader
-from celosia_hw.isa import Source
+from celosia_hw.isa import EXTERNAL_ADDRESS_BITS, Source
 from celosia_sim.rtl.block import block_parameters, start_bench
 from celosia_sim.rtl.cycles import Bench, never
 from celosia_sim.rtl.memory_ports import WordMemory
 from celosia_sim.rtl.streams import StreamSink, StreamSource
 
 SIZE = 1 << 16
+
+#: Places of segments outside, in multiples of SIZE.
+_BEYOND = (1 << EXTERNAL_ADDRESS_BITS) // SIZE - 1
 
 
 def make(
@@ -186,7 +189,7 @@ class Ring:
         """Loads segments of these lengths and waits for the end."""
         bench = self.bench
         address = SIZE - 4096 + 4 * bench.rng.randrange(256)
-        beyond = SIZE * bench.rng.randrange(1 << 16) if source == Source.EXTERNAL else 0
+        beyond = SIZE * bench.rng.randrange(_BEYOND) if source == Source.EXTERNAL else 0
         segments, units = self.place(lengths, address, beyond)
         asked = len(self.requests.values) if self.external else 0
         await self.start(source, address, units)

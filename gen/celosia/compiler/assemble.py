@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from celosia.compiler import program
 from celosia.compiler.host import host_op
 from celosia.compiler.image import (
+    EXTERNAL_BYTES,
     Image,
     ImageSpace,
     InstructionInfo,
@@ -19,7 +20,7 @@ from celosia.compiler.image import (
 from celosia.compiler.storage import Place
 from celosia.compiler.timing import predict
 from celosia.compiler.work import macs
-from celosia.errors import ModelError
+from celosia.errors import FitError, ModelError
 from celosia.graph.ir import Graph, TensorId
 from celosia_hw.isa import Opcode, Source, encode
 
@@ -113,6 +114,11 @@ def _sections(plan: Plan, code: bytes) -> tuple[Section, ...]:
         data = padded_rows(weights.data, 4 * config.weight_chunks, config.weight_stride)
         sections.append(Section(ImageSpace.WEIGHTS, 0, data))
     if weights.data and weights.source == Source.EXTERNAL:
+        if len(weights.data) > EXTERNAL_BYTES:
+            raise FitError(
+                f"{plan.context.graph.name}: {len(weights.data):,} bytes of weights are more than "
+                f"the {EXTERNAL_BYTES:,} that can be streamed; use a smaller model"
+            )
         sections.append(Section(ImageSpace.EXTERNAL, 0, weights.data))
     if parameters.data and parameters.source == Source.RESIDENT:
         data = padded_rows(parameters.data, 4 * config.parameter_chunks, config.parameter_stride)

@@ -47,6 +47,7 @@ from typing import Any
 
 from celosia.errors import CelosiaError
 from celosia_hw.config import AcceleratorConfig, ConfigError
+from celosia_hw.isa import EXTERNAL_ADDRESS_BITS
 
 MAGIC = b"CELOSIA\0"
 VERSION = 3
@@ -59,6 +60,8 @@ _SECTION = struct.Struct("<4I")
 _PORT = struct.Struct(f"<II{MAX_RANK}I{MAX_RANK}IifI")
 _SCRATCH_LIMIT = 1 << 20
 _U32 = (1 << 32) - 1
+#: Most bytes of the memory behind the external port.
+EXTERNAL_BYTES = 1 << EXTERNAL_ADDRESS_BITS
 
 
 class ImageError(CelosiaError):
@@ -315,7 +318,7 @@ def _unpack_section(data: bytes, index: int, config: AcceleratorConfig) -> Secti
         ImageSpace.SCRATCH: config.scratch_bytes,
         ImageSpace.WEIGHTS: config.weight_bytes,
         ImageSpace.PARAMETERS: config.parameter_bytes,
-        ImageSpace.EXTERNAL: 1 << 32,
+        ImageSpace.EXTERNAL: EXTERNAL_BYTES,
     }[kind]
     if address + length > capacity or address % 4 or length % 4:
         raise ImageError(

@@ -6,10 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from celosia_hw.isa import Source
+from celosia_hw.isa import SEGMENT_BITS, Source
 
 #: Bytes of a segment in a list, and of the terminator behind the last one.
 SEGMENT_BYTES = 8
+#: Bytes that a segment can have.
+_LONGEST = 4 * ((1 << SEGMENT_BITS) - 1)
 
 
 @dataclass
@@ -68,9 +70,13 @@ def build(users: Sequence[tuple[int, bytes]], source: Source, row_bytes: int, de
         stream.base[key] = consumed % depth
         consumed += len(data) // row_bytes
         if stream.segments and sum(stream.segments[-1]) == offset:
-            start, length = stream.segments[-1]
-            stream.segments[-1] = (start, length + len(data))
+            offset, length = stream.segments.pop()
+            length += len(data)
         else:
-            stream.segments.append((offset, len(data)))
+            length = len(data)
+        while length > _LONGEST:
+            stream.segments.append((offset, _LONGEST))
+            offset, length = offset + _LONGEST, length - _LONGEST
+        stream.segments.append((offset, length))
     stream.data = bytes(pool)
     return stream

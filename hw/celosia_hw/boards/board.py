@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ..config import ARRAY_SIZES
 from .devices import Device, Memory
-from .parts import Flash, Leds, Loader, Oscillator, Pin, Uart
+from .parts import Flash, Leds, Loader, Oscillator, Pin, Spi, Uart
 
 
 class BoardError(ValueError):
@@ -34,6 +34,7 @@ class Board:
         platform: the board's Amaranth platform, ``module:class``; imported when it is needed.
         oscillator: where the clock comes from.
         uart: the serial port to the host.
+        spi: pins for a host with SPI, if there are any.
         held_high: pins that are driven high, whatever the design does.
         leds: what shows the state of a run.
         flash: the memory that holds the bitstream, if there is one.
@@ -53,6 +54,7 @@ class Board:
     platform: str
     oscillator: Oscillator
     uart: Uart = field(default_factory=Uart)
+    spi: Spi | None = None
     held_high: tuple[Pin, ...] = ()
     leds: Leds = field(default_factory=Leds)
     flash: Flash | None = None

@@ -3,7 +3,7 @@
 
 from .board import Board
 from .devices import ECP5_CLOCKS, LFE5UM5G_45F, LFE5UM5G_85F, Device
-from .parts import Flash, Led, Leds, Loader, Oscillator
+from .parts import Flash, Led, Leds, Loader, Oscillator, pmod_spi
 
 
 def _ecpix5(size: str, device: Device, array: tuple[int, int]) -> Board:
@@ -17,6 +17,7 @@ def _ecpix5(size: str, device: Device, array: tuple[int, int]) -> Board:
         array=array,
         platform=f"amaranth_boards.ecpix5:ECPIX5{size[:2]}Platform",
         oscillator=Oscillator(resource="clk100", mhz=100),
+        spi=pmod_spi(0, "PMOD0, pins 1 to 4", IO_TYPE="LVCMOS33"),
         leds=Leds(
             ready=Led(resource="rgb_led", number=0, signal="g"),
             busy=Led(resource="rgb_led", number=1, signal="b"),

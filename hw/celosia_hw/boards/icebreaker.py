@@ -3,7 +3,7 @@
 
 from .board import Board
 from .devices import ICE40_UP5K
-from .parts import Flash, Led, Leds, Loader, Oscillator
+from .parts import Flash, Led, Leds, Loader, Oscillator, pmod_spi
 
 # A green and a red LED: green for ready, red for busy. During an error neither lights.
 ICEBREAKER = Board(
@@ -15,7 +15,8 @@ ICEBREAKER = Board(
     array=(4, 4),
     platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
     oscillator=Oscillator(resource="clk12", mhz=12),
+    spi=pmod_spi(0, "PMOD1A, pins 1 to 4", IO_STANDARD="SB_LVCMOS"),
     leds=Leds(ready=Led(resource="led_g"), busy=Led(resource="led_r")),
-    flash=Flash(bytes=16 << 20, data_offset=1 << 20, resource="spi_flash_1x"),
+    flash=Flash(bytes=16 << 20, data_offset=1 << 20, resource="spi_flash_4x", quad=True),
     loader=Loader(openfpgaloader=("-b", "ice40_generic"), sram=False, iceprog=True),
 )

@@ -22,6 +22,6 @@ ICESUGAR_PRO = Board(
         busy=Led(resource="rgb_led", signal="b"),
         error=Led(resource="rgb_led", signal="r"),
     ),
-    flash=Flash(bytes=32 << 20, data_offset=1 << 20, resource="spi_flash_1x"),
+    flash=Flash(bytes=32 << 20, data_offset=1 << 20, resource="spi_flash_4x", quad=True),
     loader=Loader(sram=False, command=("icesprog",), ecppack=("--compress",)),
 )

@@ -3,7 +3,7 @@
 
 from .board import Board
 from .devices import ECP5_CLOCKS, LFE5U_25F, LFE5U_85F, Device
-from .parts import Flash, Led, Leds, Loader, Oscillator, Pin, Uart
+from .parts import Flash, Led, Leds, Loader, Oscillator, Pin, Spi, Uart
 
 
 def _orangecrab(size: str, device: Device, array: tuple[int, int]) -> Board:
@@ -27,13 +27,20 @@ def _orangecrab(size: str, device: Device, array: tuple[int, int]) -> Board:
             ),
             tx=Pin(name="1", connector=("io", 0), attributes={"IO_TYPE": "LVCMOS33"}),
         ),
+        spi=Spi(
+            cs_n=Pin(name="5", connector=("io", 0), attributes={"IO_TYPE": "LVCMOS33"}),
+            copi=Pin(name="copi", connector=("io", 0), attributes={"IO_TYPE": "LVCMOS33"}),
+            cipo=Pin(name="cipo", connector=("io", 0), attributes={"IO_TYPE": "LVCMOS33"}),
+            sck=Pin(name="sck", connector=("io", 0), attributes={"IO_TYPE": "LVCMOS33"}),
+            where="5 (chip select), MOSI, MISO and SCK",
+        ),
         leds=Leds(
             ready=Led(resource="rgb_led", signal="g"),
             busy=Led(resource="rgb_led", signal="b"),
             error=Led(resource="rgb_led", signal="r"),
         ),
         # The boot loader lies at 0 and starts the bitstream at 512 KiB.
-        flash=Flash(bytes=16 << 20, data_offset=5 << 19, resource="spi_flash_1x"),
+        flash=Flash(bytes=16 << 20, data_offset=5 << 19, resource="spi_flash_4x", quad=True),
         loader=Loader(
             openfpgaloader=("-b", "orangeCrab"),
             sram=False,

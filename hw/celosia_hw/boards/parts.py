@@ -63,6 +63,35 @@ class Uart:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Spi:
+    """Pins that lead to an SPI controller, named as the FPGA's: a peripheral's.
+
+    Attributes:
+        sck: serial clock.
+        cs_n: chip select, low while selected.
+        copi: data from the controller.
+        cipo: data to the controller.
+        where: what is written at these pins, for people.
+    """
+
+    sck: Pin
+    cs_n: Pin
+    copi: Pin
+    cipo: Pin
+    where: str
+
+
+def pmod_spi(number: int, where: str, *, first: int = 1, **attributes: str | int) -> Spi:
+    """A peripheral on four pins in a row of the platform's connector ``pmod``, as Digilent's Pmod
+    Interface Specification 1.2.0 orders those of type 2."""
+
+    def pin(offset: int) -> Pin:
+        return Pin(name=str(first + offset), connector=("pmod", number), attributes=attributes)
+
+    return Spi(cs_n=pin(0), copi=pin(1), cipo=pin(2), sck=pin(3), where=where)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Led:
     """An LED; the platform knows its polarity.
 
@@ -94,13 +123,16 @@ class Flash:
     Attributes:
         bytes: its size.
         data_offset: first byte behind the place of the bitstream, a multiple of the 64 KiB that
-            flash memories erase at once; data of the user's can begin here.
-        resource: name of the platform's resource, if it has one.
+            flash memories erase at once; what a design boots from begins here.
+        resource: name of the platform's resource, if a design can read the memory: if its pins do
+            not serve the link to the host as well.
+        quad: whether it can be read on four lines, and is as ``FlashReader`` expects it then.
     """
 
     bytes: int
     data_offset: int
     resource: str | None = None
+    quad: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

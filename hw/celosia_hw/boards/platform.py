@@ -14,6 +14,8 @@ from .parts import Pin
 
 #: Name of the resources with the pins of ``Board.held_high``.
 HELD_HIGH = "held_high"
+#: Name of the resource with the pins of ``Board.spi``.
+SPI = "spi_host"
 #: The pin that leads to the PLL directly, by device and package.
 PLL_PADS = {("iCE40UP5K", "SG48"): "35"}
 
@@ -53,6 +55,13 @@ def load_platform(board: Board) -> Platform:
     if uart.rx is not None and uart.tx is not None:
         signals = Subsignal("rx", *_pin(uart.rx, "i")), Subsignal("tx", *_pin(uart.tx, "o"))
         added.append(Resource(uart.resource, uart.number, *signals))
+    if board.spi is not None:
+        directions = {"sck": "i", "cs_n": "i", "copi": "i", "cipo": "o"}
+        pins = [
+            Subsignal(name, *_pin(getattr(board.spi, name), direction))
+            for name, direction in directions.items()
+        ]
+        added.append(Resource(SPI, 0, *pins))
     try:
         platform.add_resources(added)
     except NameError as error:
@@ -97,8 +106,8 @@ class BoardPins:
         oscillator: the clock; None if it comes from inside of the FPGA.
         pll_pad: whether that pin leads to the PLL directly.
         reset: what the platform names as its reset, if anything.
-        rx: input of the serial port.
-        tx: output of the serial port.
+        link: by the name of the link's port.
+        flash: those of the flash memory, if the design reads it.
         leds: by what they show, ``ready``, ``busy`` or ``error``.
         held_high: pins that are driven high.
     """
@@ -106,17 +115,18 @@ class BoardPins:
     oscillator: Any
     pll_pad: bool
     reset: Any
-    rx: Any
-    tx: Any
+    link: dict[str, Any]
+    flash: Any
     leds: dict[str, Any]
     held_high: list[Any]
 
 
-def request_pins(board: Board, platform: Any) -> BoardPins:
-    """Takes the pins of ``board`` from its platform.
+def request_pins(board: Board, platform: Any, *, spi: bool = False, flash: bool) -> BoardPins:
+    """Takes the pins of ``board`` from its platform: its LEDs, those of the serial port, or with
+    ``spi`` of that link, and with ``flash`` those of the flash memory.
 
     Raises:
-        BoardError: the platform does not have them, or two things share one.
+        BoardError: the board or the platform does not have them, or two things share one.
     """
     requested: dict[tuple[str, int], Any] = {}
 
@@ -135,13 +145,27 @@ def request_pins(board: Board, platform: Any) -> BoardPins:
 
     oscillator = None if board.oscillator.internal else port(board.oscillator.resource)
     pad = PLL_PADS.get((board.device.name, board.package))
+    if spi:
+        if board.spi is None:
+            raise BoardError(
+                f"board {board.name!r}: no pins for SPI are known; use the serial port"
+            )
+        link = {name: port(SPI, 0, name) for name in ("sck", "cs_n", "copi", "cipo")}
+    else:
+        uart = board.uart
+        link = {name: port(uart.resource, uart.number, name) for name in ("rx", "tx")}
+    flash_port = None
+    if flash:
+        if board.flash is None or board.flash.resource is None:
+            raise BoardError(f"board {board.name!r}: a design cannot read its flash memory")
+        flash_port = port(board.flash.resource)
     leds = {name: getattr(board.leds, name) for name in ("ready", "busy", "error")}
     return BoardPins(
         oscillator=oscillator,
         pll_pad=oscillator is not None and oscillator.io.metadata[0].name == pad,
         reset=port(platform.default_rst) if platform.default_rst is not None else None,
-        rx=port(board.uart.resource, board.uart.number, "rx"),
-        tx=port(board.uart.resource, board.uart.number, "tx"),
+        link=link,
+        flash=flash_port,
         leds={
             name: port(led.resource, led.number, led.signal)
             for name, led in leds.items()

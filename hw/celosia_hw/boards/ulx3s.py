@@ -3,7 +3,7 @@
 
 from .board import Board
 from .devices import ECP5_CLOCKS, LFE5U_12F, LFE5U_25F, LFE5U_45F, LFE5U_85F, Device
-from .parts import Flash, Led, Leds, Loader, Oscillator, Pin
+from .parts import Flash, Led, Leds, Loader, Oscillator, Pin, Spi
 
 
 def _ulx3s(size: str, device: Device, array: tuple[int, int]) -> Board:
@@ -19,6 +19,13 @@ def _ulx3s(size: str, device: Device, array: tuple[int, int]) -> Board:
         oscillator=Oscillator(resource="clk25", mhz=25),
         # GPIO0 of the ESP32 module, which could else take over the FPGA's configuration.
         held_high=(Pin(name="L2", attributes={"IO_TYPE": "LVCMOS33"}),),
+        spi=Spi(
+            cs_n=Pin(name="0+", connector=("gpio", 0), attributes={"IO_TYPE": "LVCMOS33"}),
+            copi=Pin(name="1+", connector=("gpio", 0), attributes={"IO_TYPE": "LVCMOS33"}),
+            cipo=Pin(name="2+", connector=("gpio", 0), attributes={"IO_TYPE": "LVCMOS33"}),
+            sck=Pin(name="3+", connector=("gpio", 0), attributes={"IO_TYPE": "LVCMOS33"}),
+            where="GP0 (chip select), GP1 (to the FPGA), GP2 (from it) and GP3 (clock)",
+        ),
         leds=Leds(
             ready=Led(resource="led", number=0),
             busy=Led(resource="led", number=1),

@@ -3,7 +3,7 @@
 
 from .board import Board
 from .devices import ICE40_UP5K
-from .parts import INTERNAL_OSCILLATOR, Flash, Led, Leds, Loader, Oscillator, Pin, Uart
+from .parts import INTERNAL_OSCILLATOR, Flash, Led, Leds, Loader, Oscillator, Pin, Spi, Uart
 
 # The 12 MHz oscillator reaches the FPGA only if a jumper is soldered, so the clock is the one in
 # the FPGA: 48 MHz, at most 10 % off (FPGA-DS-02008, Internal Oscillators). The bits of the serial
@@ -27,11 +27,18 @@ UPDUINO3 = Board(
         tx=Pin(name="14", attributes={"IO_STANDARD": "SB_LVCMOS"}),
     ),
     held_high=(Pin(name="16", attributes={"IO_STANDARD": "SB_LVCMOS"}),),
+    spi=Spi(
+        cs_n=Pin(name="7", connector=("j", 0), attributes={"IO_STANDARD": "SB_LVCMOS"}),
+        copi=Pin(name="8", connector=("j", 0), attributes={"IO_STANDARD": "SB_LVCMOS"}),
+        cipo=Pin(name="9", connector=("j", 0), attributes={"IO_STANDARD": "SB_LVCMOS"}),
+        sck=Pin(name="10", connector=("j", 0), attributes={"IO_STANDARD": "SB_LVCMOS"}),
+        where="pins 23 (chip select), 25 (to the FPGA), 26 (from it) and 27 (clock)",
+    ),
     leds=Leds(
         ready=Led(resource="rgb_led", signal="g"),
         busy=Led(resource="rgb_led", signal="b"),
         error=Led(resource="rgb_led", signal="r"),
     ),
-    flash=Flash(bytes=4 << 20, data_offset=1 << 20, resource="spi_flash_1x"),
+    flash=Flash(bytes=4 << 20, data_offset=1 << 20),
     loader=Loader(openfpgaloader=("-b", "ice40_generic", "-c", "ft232"), sram=False, iceprog=True),
 )

@@ -11,6 +11,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..gateware.counter import count_up
+from ..isa import EXTERNAL_ADDRESS_BITS, SEGMENT_BITS
 
 #: Clock cycles from one with ``clock`` high to the one in which the block sees what the memory had
 #: on its lines: a register on the way out, and one on the way in.
@@ -51,7 +52,8 @@ class FlashSignature(wiring.Signature):
         )
 
 
-REQUEST_LAYOUT = data.StructLayout({"address": 24, "units": 24})
+#: A request; the address is that of a byte.
+REQUEST_LAYOUT = data.StructLayout({"address": EXTERNAL_ADDRESS_BITS, "units": SEGMENT_BITS})
 
 
 class FlashReader(wiring.Component):
@@ -60,6 +62,8 @@ class FlashReader(wiring.Component):
     A ``request`` names a byte address, a multiple of 4, and a number of units, which follow in
     order; past the memory's end they go on at its beginning. While ``units`` is not ready the
     serial clock is held. A request is taken when its command was sent: until then it has to stay.
+
+    ``shift`` moves the unit that waits to the right by a bit, for those who take it bit by bit.
 
     ``stop`` ends what is being done: the memory is deselected, units that did not leave yet are
     forgotten, ``units.valid`` falls. While it is high no read begins. A request that was not taken
@@ -105,6 +109,7 @@ class FlashReader(wiring.Component):
                 "request": In(stream.Signature(REQUEST_LAYOUT)),
                 "units": Out(stream.Signature(32)),
                 "stop": In(1),
+                "shift": In(1),
                 "pins": Out(FlashSignature()),
             }
         )
@@ -124,7 +129,7 @@ class FlashReader(wiring.Component):
         )  # of the clock within a command, an address, or a unit
         last = Signal(reset_less=True)  # it is at its highest value
         # Between commands it counts cycles; in a read, up to zero, the units.
-        count = Signal(25)
+        count = Signal(SEGMENT_BITS + 1)
         stop = Signal()
         m.d.comb += stop.eq(self.stop & running)
         # The address leaves at the top while what the lines hold enters at the bottom. It starts
@@ -213,6 +218,8 @@ class FlashReader(wiring.Component):
         m.d.comb += self.units.payload.eq(unit)
         with m.If(self.units.ready):
             m.d.sync += self.units.valid.eq(0)
+        with m.If(self.shift):
+            m.d.sync += unit.eq(unit >> 1)
         with m.If(completes):
             m.d.sync += [
                 self.units.valid.eq(1),

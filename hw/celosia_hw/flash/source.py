@@ -19,10 +19,12 @@ ALIGNMENT = 1 << 16
 
 
 class FlashSource(wiring.Component):
-    """While ``boot`` is BUSY, all bytes from ``base`` on; then what ``external`` asks for, whose
-    address 0 is ``base + WEIGHTS_OFFSET``.
+    """While ``boot`` is BUSY, bits from ``base`` on; then what ``external`` asks for, whose address
+    0 is ``base + WEIGHTS_OFFSET``.
 
-    ``request``, ``units`` and ``stop`` are those of a ``FlashReader``. Latency: none.
+    ``bits`` come lowest first, and ``unit_end`` has to say which one is the last of 32. Until then
+    the request of ``external`` has to be that of all units, from its address 0 on. ``request``,
+    ``units``, ``shift`` and ``stop`` are those of a ``FlashReader``. Latency: none.
     """
 
     def __init__(self, *, base: int) -> None:
@@ -32,45 +34,41 @@ class FlashSource(wiring.Component):
         super().__init__(
             {
                 "boot": In(Boot),
-                "bytes": Out(stream.Signature(8)),
+                "bits": Out(stream.Signature(1)),
+                "unit_end": In(1),
                 "external": In(ExternalSignature()),
                 "request": Out(stream.Signature(REQUEST_LAYOUT)),
                 "units": In(stream.Signature(32)),
+                "shift": Out(1),
                 "stop": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        external, units, bits = self.external, self.units, self.bits
         booting = Signal()
         was_booting = Signal(init=1)
         asked = Signal()  # for the boot stream
-        place = Signal(2)  # of a byte in its unit
         m.d.comb += booting.eq(self.boot == Boot.BUSY)
         m.d.sync += was_booting.eq(booting)
         with m.If(booting & self.request.ready):
             m.d.sync += asked.eq(1)
-        with m.If(self.bytes.valid & self.bytes.ready):
-            m.d.sync += place.eq(place + 1)
 
-        # The lower 16 bits of an address and the base do not overlap.
-        address = self.external.request.p.address
-        weights = (self.base + WEIGHTS_OFFSET) // ALIGNMENT
+        # The lower 16 bits of an address and the base do not overlap. A boot stream ends by itself.
+        address = external.request.p.address
+        upper = Mux(booting, self.base, self.base + WEIGHTS_OFFSET) >> 16
         m.d.comb += [
             self.stop.eq(was_booting & ~booting),
-            self.bytes.payload.eq(self.units.payload.word_select(place, 8)),
-            self.bytes.valid.eq(booting & self.units.valid),
-            self.external.units.payload.eq(self.units.payload),
-            self.external.units.valid.eq(~booting & self.units.valid),
-            self.external.request.ready.eq(~booting & self.request.ready),
-            self.units.ready.eq(
-                Mux(booting, self.bytes.ready & place.all(), self.external.units.ready)
-            ),
-            self.request.valid.eq(Mux(booting, ~asked, self.external.request.valid)),
-            # A boot stream ends by itself.
-            self.request.p.units.eq(Mux(booting, ~0, self.external.request.p.units)),
-            self.request.p.address.eq(
-                Mux(booting, self.base, Cat(address[:16], (address[16:24] + weights)[:8]))
-            ),
+            bits.payload.eq(units.payload[0]),
+            bits.valid.eq(booting & units.valid),
+            self.shift.eq(bits.valid & bits.ready),
+            external.units.payload.eq(units.payload),
+            external.units.valid.eq(~booting & units.valid),
+            external.request.ready.eq(~booting & self.request.ready),
+            units.ready.eq(Mux(booting, self.shift & self.unit_end, external.units.ready)),
+            self.request.valid.eq(Mux(booting, ~asked, external.request.valid)),
+            self.request.p.units.eq(external.request.p.units),
+            self.request.p.address.eq(Cat(address[:16], (address[16:] + upper)[:8])),
         ]
         return m

@@ -140,8 +140,6 @@ class ControlRegisters(wiring.Component):
                 m.d.comb += port.read_data.eq(config.parameter_bytes)
             with m.Case(Register.STATUS):
                 m.d.comb += port.read_data.eq(status)
-            with m.Case(Register.ADDRESS):
-                m.d.comb += [port.read_data.eq(address), port.read_data[28:].eq(space)]
             with m.Case(Register.CYCLES):
                 m.d.comb += port.read_data.eq(self.cycles)
             with m.Case(Register.DATA):

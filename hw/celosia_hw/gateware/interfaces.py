@@ -8,7 +8,15 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
-from ..isa import COMPUTE, INSTRUCTION_WORDS, SETUP, SIGNED, Field
+from ..isa import (
+    COMPUTE,
+    EXTERNAL_ADDRESS_BITS,
+    INSTRUCTION_WORDS,
+    SEGMENT_BITS,
+    SETUP,
+    SIGNED,
+    Field,
+)
 
 
 def _layout(fields: dict[str, Field]) -> data.FlexibleLayout:
@@ -134,7 +142,7 @@ class ExternalSignature(wiring.Signature):
     units from byte ``address`` on is followed by that many units, in order."""
 
     def __init__(self) -> None:
-        request = data.StructLayout({"address": 32, "units": 24})
+        request = data.StructLayout({"address": EXTERNAL_ADDRESS_BITS, "units": SEGMENT_BITS})
         super().__init__(
             {
                 "request": Out(stream.Signature(request)),

@@ -8,15 +8,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import AcceleratorConfig
-from ..isa import Source
+from ..isa import EXTERNAL_ADDRESS_BITS, SEGMENT_BITS, Source
 from .counter import count_up
 from .interfaces import ExternalSignature, RamWriteSignature, ReadSignature
 from .readers import UnitReader, unit_address_bits
-
-#: Bits of the address of a unit outside, and of the number of a segment's units. Within the
-#: scratchpad its size is the limit.
-EXTERNAL_ADDRESS_BITS = 30
-EXTERNAL_UNIT_BITS = 24
 
 
 class RingLoader(wiring.Component):
@@ -85,9 +80,12 @@ class RingLoader(wiring.Component):
 
         # The address of a unit of the list, and of the segment.
         list_address = Signal(scratch_bits, reset_less=True)
-        address = Signal(
-            EXTERNAL_ADDRESS_BITS if self.external_port else scratch_bits, reset_less=True
-        )
+        address_bits, unit_bits = scratch_bits, scratch_bits
+        if self.external_port:
+            address_bits = max(address_bits, EXTERNAL_ADDRESS_BITS - 2)
+            unit_bits = max(unit_bits, SEGMENT_BITS)
+        # After a reset, a request at the external port would be for everything, from the begin on.
+        address = Signal(address_bits)
         word = address[(word_units - 1).bit_length() : scratch_bits]
         take_address = Signal()
         m.d.comb += [
@@ -109,7 +107,7 @@ class RingLoader(wiring.Component):
 
         # The number of units, inverted: counts up, when words of one unit are requested, else when
         # units arrive.
-        units = Signal(EXTERNAL_UNIT_BITS if self.external_port else scratch_bits, reset_less=True)
+        units = Signal(unit_bits)
         take_units = Signal()
         counted = Signal()
         m.d.comb += take_units.eq(taking & reader.valid & second)

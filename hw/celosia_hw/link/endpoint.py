@@ -25,7 +25,8 @@ def link_members(*, boots: bool) -> dict[str, Any]:
     """Members that every front end with an endpoint has."""
     members = {"busy": In(1), "control": Out(ControlSignature()), "boot": Out(Boot)}
     if boots:
-        members["i_boot"] = In(stream.Signature(8))
+        members["i_boot"] = In(stream.Signature(1))
+        members["boot_word_end"] = Out(1)
     return members
 
 
@@ -35,6 +36,7 @@ def join_link(m: Module, link: Any, endpoint: Endpoint) -> None:
     m.d.comb += [endpoint.busy.eq(link.busy), link.boot.eq(endpoint.boot)]
     if endpoint.boots:
         connect(m, flipped(link.i_boot), endpoint.i_boot)
+        m.d.comb += link.boot_word_end.eq(endpoint.boot_word_end)
 
 
 class Endpoint(wiring.Component):
@@ -43,8 +45,9 @@ class Endpoint(wiring.Component):
     ``listening`` is low while an answer is sent: bytes of the host are lost then. ``busy`` is that
     of the accelerator.
 
-    With ``boots`` requests come from ``i_boot`` first, without flags and escapes, and are not
-    answered, until END or an error; ``boot`` says what became of it.
+    With ``boots`` requests come from ``i_boot`` first, bit by bit, without flags and escapes, and
+    are not answered, until END or an error; ``boot`` says what became of it. ``boot_word_end`` is
+    high when the last bit of 32 is taken.
 
     All is done bit by bit, as there is time enough and little room. A field is a word of 32 bits,
     but for an answer's first one, which is half of that. Throughput: a byte every 9 cycles, and the
@@ -100,10 +103,11 @@ class Endpoint(wiring.Component):
         place = Signal(5)  # of the bit in its word
         shifting = Signal()
         word_end = Signal()
-        received = byte[0]
+        received = Signal()
         sent = Signal()
         accepts = receiving & ~full
         m.d.comb += [
+            received.eq(byte[0]),
             shifting.eq(Mux(sending, ~full, receiving & full)),
             word_end.eq(shifting & place.all()),
             deframer.o.ready.eq((state["SKIP"] | accepts) & ~raw),
@@ -111,17 +115,21 @@ class Endpoint(wiring.Component):
             enframer.i.p.flag.eq(~full),
             enframer.i.valid.eq(((full | state["CLOSE"]) & answering) | (state["OPEN"] & ~raw)),
         ]
-        payload, valid = deframer.o.payload, deframer.o.valid
-        if self.boots:
-            payload = Mux(raw, self.i_boot.payload, payload)
-            valid = Mux(raw, self.i_boot.valid, valid)
-            m.d.comb += self.i_boot.ready.eq(raw & accepts)
         with m.If(shifting):
             m.d.sync += [byte.eq(Cat(byte[1:], sent)), place.eq(place + 1)]
             with m.If(place[:3].all()):
                 m.d.sync += full.eq(~full)
         with m.If(accepts):
-            m.d.sync += [byte.eq(payload), full.eq(valid)]
+            m.d.sync += [byte.eq(deframer.o.payload), full.eq(deframer.o.valid)]
+        if self.boots:
+            with m.If(raw):
+                m.d.sync += full.eq(0)
+                m.d.comb += [
+                    self.i_boot.ready.eq(receiving),
+                    self.boot_word_end.eq(place.all()),
+                    received.eq(self.i_boot.payload),
+                    shifting.eq(receiving & self.i_boot.valid),
+                ]
         with m.If(answering & full & enframer.i.ready):
             m.d.sync += full.eq(0)
         with m.If(begin):

@@ -12,7 +12,7 @@ from typing import Any
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, ReadOnly, Timer
 
-from celosia_hw.isa import Control, Register, Space, Status
+from celosia_hw.isa import EXTERNAL_ADDRESS_BITS, Control, Register, Space, Status
 
 PERIOD_NS = 10
 
@@ -159,7 +159,8 @@ class ExternalMemory:
                 await idle_cycles(dut, 8)
                 dut.external__request__ready.value = 1
             dut.external__request__ready.value = 0
-            address, units = request & 0xFFFFFFFF, request >> 32
+            address = request & ((1 << EXTERNAL_ADDRESS_BITS) - 1)
+            units = request >> EXTERNAL_ADDRESS_BITS
             await idle_cycles(dut, self.latency)
             await self._send(memoryview(self.content[address : address + 4 * units]).cast("I"))
 
