@@ -13,7 +13,7 @@ import cocotb
 import pytest
 
 from celosia_hw.flash.reader import START_WAIT_US, FlashReader
-from celosia_sim.flash.chip import SIZE, W25Q128JV
+from celosia_sim.flash import SIZE, W25Q128JV
 from celosia_sim.flash.pins import FlashAgent, FlashPins
 from celosia_sim.rtl.block import block_parameters, start_bench
 from celosia_sim.rtl.cycles import Bench, Stall, never
