@@ -12,7 +12,7 @@ import pytest
 from cocotb.triggers import FallingEdge, ReadOnly
 
 from celosia_hw.flash.reader import FlashReader
-from celosia_sim.flash.chip import W25Q128JV
+from celosia_sim.flash import W25Q128JV
 from celosia_sim.flash.pins import FlashPins, connect_flash
 from celosia_sim.rtl.block import block_parameters, start_bench
 

@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from celosia_sim.flash import W25Q128JV, FlashError, Limits
-from celosia_sim.flash.chip import SIZE
+from celosia_sim.flash import SIZE, W25Q128JV, FlashError, Limits
 
 CONTENT = random.Random("flash").randbytes(5000)
 SINGLE = 0b1101  # lines that are driven while one carries data: not the answer's

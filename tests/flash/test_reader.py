@@ -13,7 +13,7 @@ import cocotb
 import pytest
 
 from celosia_hw.flash.reader import START_WAIT_US, FlashReader
-from celosia_sim.flash.chip import SIZE, W25Q128JV
+from celosia_sim.flash import SIZE, W25Q128JV
 from celosia_sim.flash.pins import FlashAgent, FlashPins
 from celosia_sim.rtl.block import block_parameters, start_bench
 from celosia_sim.rtl.cycles import Bench, Stall, never
@@ -83,7 +83,7 @@ class System:
         self.requests = StreamSource(bench, "request", stall())
         self.units = StreamSink(bench, "units", stall())
         #: Cycles within which the start is over.
-        self.start_cycles = int((5 * 2 * START_WAIT_US + 12) * parameters["clock_mhz"]) + 200
+        self.start_cycles = int((6 * 2 * START_WAIT_US + 12) * parameters["clock_mhz"]) + 200
 
     def expected(self, address: int, count: int) -> list[int]:
         data = self.content[address : address + 4 * count]

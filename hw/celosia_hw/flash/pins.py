@@ -33,11 +33,11 @@ class FlashPins(wiring.Component):
 
     Latency: ``reader.PIN_LATENCY``.
 
-    What must hold between registers, t being the serial clock's period (FPGA and board as named in
-    their data sheets, the memory a W25Q128JV): the memory shows data 6 ns behind a falling edge,
-    and these are taken at the next one, so that 6 ns, the way of the clock out and of the data in
-    must not take longer than t. On UP5K with its 3.3 V pins both ways are below 12 ns: 50 MHz. The
-    other way round, what is sent changes at a falling edge and is taken half a period later.
+    What the memory sends appears up to 6 ns (tCLQV) behind a falling edge of the serial clock, and
+    is taken a period later: so that the clock's way out, 6 ns, and the data's way in must fit into
+    a period. On iCE40 UP5K the two ways are 10.0 - 0.5 ns (tCO and tSU of FPGA-DS-02008, table
+    4.21), which allows 60 MHz with 1 ns for the board. What is sent changes at a falling edge, and
+    is taken half a period later (``divider`` 1), or half of the memory's (2).
     """
 
     def __init__(self, ports: Any, *, quad: bool = True, divider: int = 1) -> None:

@@ -74,16 +74,17 @@ class FlashReader(wiring.Component):
     knows, on one line, with 40 clocks. With ``divider`` 2 the serial clock has half the frequency
     of this one.
 
-    After each reset the memory is brought into a known state, whatever state that is: a continuous
-    read is ended (FFh), deep power-down is left (ABh), the memory resets itself (66h, 99h), and its
-    register is told that all four lines carry data (50h, 31h, 02h), in its volatile copy, which
-    wears nothing and is forgotten without power. As these last bytes differ from maker to maker, so
-    that ``quad`` is for those that are known to be as Winbond's. Each command follows a
-    wait of ``START_WAIT_US`` to twice as much, six times in all.
+    After a reset, which may come at any moment, the memory is brought into a known state: a
+    continuous read is ended (FFh), deep power-down is left (ABh), the memory resets itself (66h,
+    99h), and its register is told that all four lines carry data (50h, 31h, 02h): in its volatile
+    copy, which wears nothing and is forgotten without power. These last bytes differ from maker to
+    maker, so ``quad`` is for memories that have them as Winbond's. Each command follows a wait of
+    ``START_WAIT_US`` to twice as much, five or six times in all.
 
-    Latency, in serial clocks: 28 (single 72) from a request to the end of its first unit, and the
-    pins' ``latency`` and 2 cycles more, if the memory was deselected for 50 to 100 ns.
-    Throughput: a unit every 8 (single 32) serial clocks, if it is taken within 6 (30).
+    Latency: 28 serial clocks (single 72) from a request to the end of its first unit, and
+    ``latency`` and 2 cycles more, if the memory was deselected for 100 ns; else up to that longer.
+    Throughput: a unit every 8 serial clocks (single 32), if each is taken before the last of them
+    for the next one. ``latency`` is that of the pins.
     """
 
     def __init__(
@@ -124,21 +125,20 @@ class FlashReader(wiring.Component):
 
         step = Signal(range(len(table)))  # the byte of the table that is or will be sent
         running = Signal()  # the start is over
-        index = Signal(
-            range(clocks), reset_less=True
-        )  # of the clock within a command, an address, or a unit
-        last = Signal(reset_less=True)  # it is at its highest value
-        # Between commands it counts cycles; in a read, up to zero, the units.
-        count = Signal(SEGMENT_BITS + 1)
         stop = Signal()
         m.d.comb += stop.eq(self.stop & running)
+        # Between commands it counts cycles; in a read, up to zero, the units.
+        count = Signal(SEGMENT_BITS + 1)
         # The address leaves at the top while what the lines hold enters at the bottom. It starts
         # with ones as lines 2 and 3 have other functions, when low, until all are for data.
         shift = Signal(32 - lines, init=-1)
 
-        # The part of a command: its byte, the address, clocks without meaning, data.
+        # The part of a command: its byte, the address, clocks without meaning, data; the clock
+        # within it, or within a unit, and whether that is the last one.
         selected = Signal()
         part = Signal(2, reset_less=True)
+        index = Signal(range(clocks), reset_less=True)
+        last = Signal(reset_less=True)
         command = selected & (part == 0)
         address = part == 1
         receiving = part == 3
@@ -148,6 +148,7 @@ class FlashReader(wiring.Component):
             m.d.sync += slot.eq(~slot)
         clock = Signal()
         over = Signal()  # no clocks are left
+        # All the time in which the command is sent: it must not wait for the last clock.
         load = command & running
         m.d.comb += [
             over.eq(receiving & ~count[-1]),
@@ -157,10 +158,10 @@ class FlashReader(wiring.Component):
             self.pins.cs_n.eq(~selected),
             self.pins.clock.eq(clock),
         ]
-        ends = command & last & ~running  # with this clock, the command has no more parts
+        complete = command & last & ~running  # there are no other parts
         with m.If(clock):
             m.d.sync += [index.eq(index + 1), last.eq(index == clocks - 2)]
-            with m.If(last & ~ends):
+            with m.If(last & ~complete):
                 if self.quad:
                     m.d.sync += part.eq(Mux(part[1], 3, part + 1))
                     # Before the data there are four clocks without meaning.
@@ -190,15 +191,11 @@ class FlashReader(wiring.Component):
         bits = Const(sum(_reversed(byte) << 8 * place for place, byte in enumerate(table)), 64)
         bit = bits.bit_select(Cat(index[:3], step), 1)
         driven = selected & ~part[1]
-        m.d.comb += [dq.o.eq(-1), dq.oe[0].eq(driven)]
         if self.quad:
-            m.d.comb += [
-                dq.o.eq(shift[-4:]),
-                dq.oe.eq(Cat(driven, address, driven, driven)),
-            ]
+            m.d.comb += [dq.o.eq(shift[-4:]), dq.oe.eq(Cat(driven, address, driven, driven))]
         else:
-            m.d.comb += [dq.oe[2:].eq(-1), dq.oe[1].eq(0)]
-        m.d.comb += dq.o[0].eq(Mux(command, bit, shift[-1 if not self.quad else -4]))
+            m.d.comb += [dq.o.eq(0b1100), dq.oe.eq(Cat(driven, Const(0b110, 3)))]
+        m.d.comb += dq.o[0].eq(Mux(command, bit, shift[-lines]))
 
         # What is received.
         arrives = receiving & clock
@@ -227,7 +224,7 @@ class FlashReader(wiring.Component):
             ]
 
         # From command to command.
-        ends &= clock
+        ends = complete & clock
         with m.If(ends):
             m.d.sync += [step.eq(step + 1), running.eq(step == read - 1)]
         if self.quad:

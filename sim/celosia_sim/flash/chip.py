@@ -14,78 +14,21 @@ as a reset of the FPGA can come at any time.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-SIZE = 1 << 24
-#: Answers to 9Fh and ABh.
-JEDEC_ID = bytes((0xEF, 0x40, 0x18))
-DEVICE_ID = bytes((0x17,))
-#: Bits of status registers 1 and 2.
-BUSY, WRITE_ENABLED = 0x01, 0x02
-QUAD_ENABLED = 0x02
-
-
-class FlashError(AssertionError):
-    """The memory was used in a way that its datasheet does not allow."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """Times of section 9.6, in nanoseconds; a minimum unless it says otherwise.
-
-    Attributes:
-        clock: period of the serial clock (104 MHz, for supplies from 2.7 V).
-        slow_clock: the same for command 03h (50 MHz).
-        half: the clock's high and low time, 45 % of the shortest period.
-        slch: from selection to the first rising edge.
-        chsh: from the last rising edge to the end of the selection.
-        shsl1: between selections, after a read.
-        shsl2: the same after any other command.
-        dp: to power-down.
-        res1: wakes up from power-down.
-        res2: the same if ABh read the device's number.
-        rst: resets itself.
-        w: writes a status register's permanent bits, at most.
-    """
-
-    clock: float = 1000 / 104
-    slow_clock: float = 20
-    half: float = 0.45 * 1000 / 133
-    slch: float = 3
-    chsh: float = 3
-    shsl1: float = 10
-    shsl2: float = 50
-    dp: float = 3_000
-    res1: float = 3_000
-    res2: float = 1_800
-    rst: float = 30_000
-    w: float = 15_000_000
-
-
-@dataclass(frozen=True)
-class _Read:
-    """A command that answers: clocks behind its byte, by what they are for, and lines of the
-    answer."""
-
-    address: int = 0  # lines that bring it, if there is one
-    mode: bool = False
-    dummies: int = 0
-    lines: int = 1
-
-
-_READS = {
-    0x03: _Read(address=1),
-    0x0B: _Read(address=1, dummies=8),
-    0x6B: _Read(address=1, dummies=8, lines=4),
-    0xEB: _Read(address=4, mode=True, dummies=4, lines=4),
-    0x05: _Read(),
-    0x35: _Read(),
-    0x9F: _Read(),
-    0xAB: _Read(dummies=24),
-}
-_CONTINUOUS = _READS[0xEB]
-_OTHERS = frozenset((0xFF, 0x66, 0x99, 0xB9, 0x50, 0x06, 0x04, 0x01, 0x31))
-_ARRAY = frozenset((0x03, 0x0B, 0x6B, 0xEB))
+from .commands import (
+    ARRAY,
+    BUSY,
+    CONTINUOUS,
+    DEVICE_ID,
+    JEDEC_ID,
+    OTHERS,
+    QUAD_ENABLED,
+    READS,
+    SIZE,
+    WRITE_ENABLED,
+    Read,
+)
+from .limits import FlashError, Limits
 
 
 class W25Q128JV:
@@ -128,7 +71,7 @@ class W25Q128JV:
         self._bits = 0
         self._value = 0
         self._floating = False
-        self._read: _Read | None = None
+        self._read: Read | None = None
         self._dummies = 0
         self._next: Callable[[int, int], None] = self._command_bit
         self._answer: bytes = b""
@@ -162,7 +105,7 @@ class W25Q128JV:
         self._begin()
         if self.continuous and not self.power_down:
             self._command = 0xEB
-            self._read = _CONTINUOUS
+            self._read = CONTINUOUS
             self._next = self._address_nibble
 
     def deselect(self, time: float) -> None:
@@ -175,7 +118,7 @@ class W25Q128JV:
         self.outputs = 0
         self._deselected_at = time
         command = self._command
-        is_array = command in _ARRAY
+        is_array = command in ARRAY
         self._deselect_time = self.limits.shsl1 if is_array else self.limits.shsl2
         if command is None or (self.power_down and command != 0xAB):
             return
@@ -221,7 +164,7 @@ class W25Q128JV:
             self.outputs = 0b0010
 
     def _byte(self, index: int) -> int:
-        if self._command in _ARRAY:
+        if self._command in ARRAY:
             address = (self._answer_base + index) % SIZE
             return self.content[address] if address < len(self.content) else 0xFF
         return self._answer[index % len(self._answer)]
@@ -239,13 +182,13 @@ class W25Q128JV:
         self._next = self._more
         if self.power_down and command != 0xAB:
             return
-        if command not in _READS and command not in _OTHERS:
+        if command not in READS and command not in OTHERS:
             self._check(False, self._rose_at, f"command {command:02X}h is unknown")
         if self.busy and command not in (0x05, 0x35):
             self._check(False, self._rose_at, f"command {command:02X}h while a register is written")
         if command != 0x99:
             self._reset_enabled = False
-        read = self._read = _READS.get(command)
+        read = self._read = READS.get(command)
         if read is None:
             return
         quad_enabled = self.status[1] & QUAD_ENABLED
@@ -366,7 +309,7 @@ class W25Q128JV:
             self.continuous = self._volatile_enabled = False
             self._wait("its reset", time + limits.rst)
         elif command == 0xAB:
-            whole = answered or self._dummies == _READS[0xAB].dummies
+            whole = answered or self._dummies == READS[0xAB].dummies
             self._check(whole, time, "ABh with some of its dummy clocks only")
             self.power_down = False
             self._wait("its release", time + (limits.res2 if answered else limits.res1))
