@@ -13,6 +13,7 @@ import cocotb
 import pytest
 
 from celosia_hw.flash.reader import START_WAIT_US, FlashReader
+from celosia_hw.isa import SEGMENT_BITS
 from celosia_sim.flash import SIZE, W25Q128JV
 from celosia_sim.flash.pins import FlashAgent, FlashPins
 from celosia_sim.rtl.block import block_parameters, start_bench
@@ -252,7 +253,7 @@ async def stop(dut: Any) -> None:
         await system.receive(system.random(rng.randrange(1, 4)))
     assert cut > 3
     # One that goes on for ever.
-    expected = system.random((1 << 24) - 1)
+    expected = system.random((1 << SEGMENT_BITS) - 1)
     await bench.run(lambda: len(system.units.values) > 20, limit=1000 * system.unit_cycles)
     assert system.units.values == expected[: len(system.units.values)]
     bench.set("stop", 1)

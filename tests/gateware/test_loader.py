@@ -9,6 +9,8 @@ from typing import Any
 
 import cocotb
 import pytest
+from amaranth.hdl import Module, Mux
+from amaranth.lib import wiring
 
 from celosia_hw.config import AcceleratorConfig
 from celosia_hw.gateware.loader import RingLoader
@@ -24,9 +26,32 @@ SIZE = 1 << 16
 _BEYOND = (1 << EXTERNAL_ADDRESS_BITS) // SIZE - 1
 
 
+class Loader(wiring.Component):
+    """The loader, with the choice of what is written that is outside of it."""
+
+    def __init__(self, loader: RingLoader) -> None:
+        self.loader = loader
+        members = dict(loader.signature.members.items())
+        super().__init__({name: members[name] for name in members if name not in ("unit", "data")})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.loader = loader = self.loader
+        for name, member in self.signature.members.items():
+            ours, theirs = getattr(self, name), getattr(loader, name)
+            if not member.is_port:
+                wiring.connect(m, wiring.flipped(ours), theirs)
+            elif member.flow is wiring.In:
+                m.d.comb += theirs.eq(ours)
+            else:
+                m.d.comb += ours.eq(theirs)
+        m.d.comb += loader.data.eq(Mux(loader.idle, loader.host.payload, loader.unit))
+        return m
+
+
 def make(
     word_bytes: int, single_port: bool, depth: int, chunks: int, free_limit: int, external: bool
-) -> RingLoader:
+) -> Loader:
     config = AcceleratorConfig(
         output_channels=word_bytes,
         input_channels=2,
@@ -35,7 +60,9 @@ def make(
         scratch_single_port=single_port,
         multipliers="mac16" if single_port else "mult18",
     )
-    return RingLoader(config, depth=depth, chunks=chunks, free_limit=free_limit, external=external)
+    return Loader(
+        RingLoader(config, depth=depth, chunks=chunks, free_limit=free_limit, external=external)
+    )
 
 
 @pytest.mark.parametrize("single_port", [True, False], ids=["latency-1", "latency-2"])

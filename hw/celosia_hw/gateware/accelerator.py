@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, ResetInserter
+from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -112,6 +112,14 @@ class Accelerator(wiring.Component):
         ]
         connect(m, control.weights, weight_loader.host)
         connect(m, control.parameters, parameter_loader.host)
+        written = control.weights.payload
+        for loader in (weight_loader, parameter_loader):
+            m.d.comb += loader.data.eq(Mux(loader.idle, written, loader.unit))
+        if config.word_bytes == 4:
+            # A unit is a word as it is read, the same for both.
+            either = Signal(32)
+            m.d.comb += either.eq(Mux(sequencer.state.busy, weight_loader.read.data, written))
+            m.d.comb += [weight_loader.data.eq(either), parameter_loader.data.eq(either)]
 
         # Readers of the scratchpad, the most urgent first.
         readers = (

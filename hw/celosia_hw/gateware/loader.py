@@ -24,6 +24,9 @@ class RingLoader(wiring.Component):
     ``host_set``) while nothing is being loaded; its rows have a power of two of units, of which
     those beyond ``chunks`` are left out.
 
+    ``data``, which is written but for units of the external memory, must be ``unit``, or while the
+    loader is idle the payload of ``host``: who has several loaders has one choice for all.
+
     ``stop`` ends whatever is being done, without a promise about ``level`` until the next
     ``start``. Units of the external memory that are still to come then are taken and forgotten,
     before the next list is read.
@@ -51,6 +54,8 @@ class RingLoader(wiring.Component):
             "freed": In(range(free_limit + 1)),
             "read": Out(ReadSignature(config)),
             "ram": Out(RamWriteSignature(depth, chunks)),
+            "unit": Out(32),
+            "data": In(32),
             "host": In(stream.Signature(32)),
             "host_set": In(1),
             "host_row": In(range(depth)),
@@ -149,7 +154,8 @@ class RingLoader(wiring.Component):
             written.eq(from_scratch),
             from_host.eq(self.host.valid & self.host.ready),
             self.host.ready.eq(self.idle),
-            self.ram.data.eq(Mux(self.idle, self.host.payload, reader.unit)),
+            self.unit.eq(reader.unit),
+            self.ram.data.eq(self.data),
         ]
         if self.external_port:
             external = self.external

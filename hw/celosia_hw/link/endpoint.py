@@ -106,9 +106,12 @@ class Endpoint(wiring.Component):
         received = Signal()
         sent = Signal()
         accepts = receiving & ~full
+        arrived = full
+        if self.boots:
+            arrived = full | (raw & self.i_boot.valid)
         m.d.comb += [
             received.eq(byte[0]),
-            shifting.eq(Mux(sending, ~full, receiving & full)),
+            shifting.eq(Mux(sending, ~full, receiving & arrived)),
             word_end.eq(shifting & place.all()),
             deframer.o.ready.eq((state["SKIP"] | accepts) & ~raw),
             enframer.i.p.byte.eq(byte),
@@ -117,19 +120,14 @@ class Endpoint(wiring.Component):
         ]
         with m.If(shifting):
             m.d.sync += [byte.eq(Cat(byte[1:], sent)), place.eq(place + 1)]
-            with m.If(place[:3].all()):
+            with m.If(place[:3].all() & ~raw):
                 m.d.sync += full.eq(~full)
         with m.If(accepts):
             m.d.sync += [byte.eq(deframer.o.payload), full.eq(deframer.o.valid)]
         if self.boots:
+            m.d.comb += [self.i_boot.ready.eq(receiving), self.boot_word_end.eq(place.all())]
             with m.If(raw):
-                m.d.sync += full.eq(0)
-                m.d.comb += [
-                    self.i_boot.ready.eq(receiving),
-                    self.boot_word_end.eq(place.all()),
-                    received.eq(self.i_boot.payload),
-                    shifting.eq(receiving & self.i_boot.valid),
-                ]
+                m.d.comb += received.eq(self.i_boot.payload)
         with m.If(answering & full & enframer.i.ready):
             m.d.sync += full.eq(0)
         with m.If(begin):
@@ -241,9 +239,8 @@ class Endpoint(wiring.Component):
         go("HEAD", "ARGUMENT", word_end)
         go("ARGUMENT", "CHECK", word_end)
         go("CHECK", "DECIDE", word_end)
-        drops = bad | (raw & (head.command == Command.END))
-        go("DECIDE", "SKIP", drops)
-        go("DECIDE", "DO", ~drops)
+        go("DECIDE", "SKIP", bad)
+        go("DECIDE", "DO", ~bad)
         wrong = result != Result.OK
         nothing = wrong | Mux(is_set, checks.compares | checks.repeats, ~is_write & registers)
         go("DO", "OPEN", nothing)
@@ -274,8 +271,9 @@ class Endpoint(wiring.Component):
         if self.boots:
             booted = Signal()
             m.d.comb += self.boot.eq(Mux(raw, Boot.BUSY, Mux(booted, Boot.DONE, Boot.FAILED)))
-            with m.If((state["DECIDE"] & drops) | (state["OPEN"] & wrong)):
+            with m.If((state["DECIDE"] & bad) | (state["OPEN"] & wrong)):
                 m.d.sync += raw.eq(0)
                 with m.If(raw):
-                    m.d.sync += booted.eq(state["DECIDE"] & ~bad)
+                    # END is what no link knows.
+                    m.d.sync += booted.eq(state["OPEN"] & (result == Result.COMMAND))
         return m
