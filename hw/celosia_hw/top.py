@@ -117,6 +117,7 @@ class BoardSources:
             oscillator may be faster than it says. The constraints have it.
         oscillator_mhz: the frequency that the clock is made from.
         baud_rate: bits a second of the serial port, as the clock divides to it.
+        flash_offset: where in the flash memory the design looks for its data, if it reads it.
     """
 
     board: str
@@ -131,6 +132,7 @@ class BoardSources:
     fmax_mhz: float
     oscillator_mhz: float
     baud_rate: float
+    flash_offset: int | None
 
     @property
     def constraints_suffix(self) -> str:
@@ -194,6 +196,7 @@ def board_sources(
         fmax_mhz=float(fastest_mhz(board, clock)),
         oscillator_mhz=board.oscillator.mhz,
         baud_rate=float(clock.mhz * 1_000_000 / divisor),
+        flash_offset=board.flash.data_offset if flash and board.flash else None,
     )
 
 

@@ -11,9 +11,18 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from celosia.compiler.boot import flash_content
+from celosia.compiler.image import Image
 from celosia_hw.boards import all_boards, get_board
+from celosia_hw.config import AcceleratorConfig
+from celosia_hw.isa import Source
+from celosia_sim.random_programs import random_program
 
 Run = Callable[..., Result]
+
+
+def random_program_image(config: AcceleratorConfig | None = None) -> Image:
+    return random_program(config or AcceleratorConfig(), 3, instructions=4, source=Source.RESIDENT)
 
 
 @pytest.fixture(autouse=True)
@@ -154,7 +163,8 @@ def test_json_has_the_command(
     assert (result.exit_code, result.stderr) == (0, "")
     report = json.loads(result.stdout)
     file = f"{folder}/top.bit"
-    assert report["command"] == ["openFPGALoader", "-b", "ulx3s", "-f", file]
+    assert report["commands"] == [["openFPGALoader", "-b", "ulx3s", "-f", file]]
+    assert report["data"] is None
     assert (report["board"], report["target"], report["bitstream"]) == ("ulx3s_85f", "flash", file)
     assert (report["installed"], report["programmed"]) == (True, False)
     result = run("program", folder, "--json", "--sram")
@@ -234,3 +244,87 @@ def test_a_folder_without_a_finished_build_is_told(
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("celosia: error: ")
     assert message in result.stderr
+
+
+@pytest.fixture
+def with_model(finished: Callable[[str], Path], tmp_path: Path) -> Callable[[str, int], Path]:
+    """``with_model(board, offset)`` is a folder with a finished build of a design that boots."""
+
+    def make(board: str, offset: int) -> Path:
+        folder = finished(board)
+        image = random_program_image()
+        image.save(folder / "model.image")
+        record = json.loads((folder / "build.json").read_text())
+        record |= {"flash_offset": offset, "fingerprint": image.config.fingerprint}
+        (folder / "build.json").write_text(json.dumps(record))
+        return folder
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("board", "program", "first", "second"),
+    [
+        ("icebreaker", "iceprog", ["BITS"], ["-o", "1048576", "DATA"]),
+        (
+            *("ulx3s_85f", "openFPGALoader", ["-b", "ulx3s", "-f", "BITS"]),
+            ["-b", "ulx3s", "-f", "-o", "2097152", "DATA"],
+        ),
+    ],
+)
+def test_a_design_that_boots_gets_its_model(
+    run: Run,
+    install: Callable[..., None],
+    with_model: Callable[[str, int], Path],
+    tmp_path: Path,
+    board: str,
+    program: str,
+    first: list[str],
+    second: list[str],
+) -> None:
+    install(program, f'echo "$@" >> {tmp_path / "calls"}')
+    flash = get_board(board).flash
+    assert flash is not None
+    folder = with_model(board, flash.data_offset)
+    image = Image.load(folder / "model.image")
+    result = run("program", folder, "--json", "--dry-run")
+    assert result.exit_code == 0
+    assert not (folder / "flash.bin").exists()
+    report = json.loads(result.stdout)
+    bits = report["bitstream"]
+    names = {"BITS": bits, "DATA": str(folder / "flash.bin")}
+    expected = [[program, *(names.get(part, part) for part in parts)] for parts in (first, second)]
+    assert report["commands"] == expected
+    result = run("program", folder)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == (
+        f"{bits} and {folder / 'flash.bin'} are in the flash memory of {board}\n"
+    )
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert calls == [" ".join(command[1:]) for command in expected]
+    assert (folder / "flash.bin").read_bytes() == flash_content(image)
+    # The FPGA itself has no place for a model.
+    result = run("program", folder, "--sram", "--dry-run", "--json")
+    assert len(json.loads(result.stdout)["commands"]) == 1
+
+
+def test_what_must_not_be_in_flash_is_told(
+    run: Run, with_model: Callable[[str, int], Path], tmp_path: Path
+) -> None:
+    folder = with_model("icebreaker", (16 << 20) - 1024)
+    result = run("program", folder, "--dry-run")
+    assert result.exit_code == 2
+    assert "bytes do not fit into the flash memory of icebreaker behind the bitstream" in (
+        result.stderr
+    )
+    other = tmp_path / "other"
+    other.mkdir()
+    image = random_program_image(AcceleratorConfig(weight_depth=32))
+    image.save(other / "model.image")
+    result = run("program", folder, "--model", other, "--dry-run")
+    assert result.exit_code == 2
+    assert "model.image: is for another accelerator than the bitstream" in result.stderr
+    (other / "model.image").write_bytes(b"CELOSIA")
+    result = run("program", folder, "--model", other, "--dry-run")
+    assert result.exit_code == 2
+    assert "model.image: not an image of a model" in result.stderr

@@ -16,6 +16,7 @@ from celosia_hw.boards.clock import choose_clock
 from celosia_hw.boards.parts import Led, Leds, Oscillator, Pin, Uart
 from celosia_hw.boards.registry import BUILT_IN
 from celosia_hw.config import AcceleratorConfig
+from celosia_hw.core import LinkKind
 from celosia_hw.link.uart import BaudRateError
 from celosia_hw.top import BoardSources, board_sources
 
@@ -52,13 +53,49 @@ for _same, _as in (
     PINS[_same] = PINS[_as]
 
 
+#: Those of the flash memory, where a design can read it: on ECP5 without the clock, which has a
+#: way of its own.
+FLASH_PINS = {
+    "icebreaker": {"16", "15", "14", "17", "12", "13"},
+    "icesugar": {"16", "15", "14", "17", "12", "13"},
+    "up5k_evn": {"16", "15", "14", "17"},
+    "ulx3s_12f": {"R2", "W2", "V2", "W1", "Y2"},
+    "ecpix5_45f": {"AA2", "AE2", "AD2", "AF2", "AE1"},
+    "icesugar_pro": {"N8", "T8", "T7", "M7", "N7"},
+}
+#: Those of a link over SPI, and then of the LEDs and what else is driven.
+SPI_PINS = {
+    "icebreaker": {"4", "2", "47", "45"},
+    "upduino3": {"23", "25", "26", "27"},
+    "icesugar": {"46", "44", "42", "37"},
+    "up5k_evn": {"27", "26", "32", "31"},
+    "ulx3s_12f": {"B11", "A10", "A9", "B9"},
+    "orangecrab_25f": {"B10", "N15", "N16", "R17"},
+    "ecpix5_45f": {"T25", "U25", "U24", "V24"},
+}
+for table in (FLASH_PINS, SPI_PINS):
+    for _same, _as in (
+        ("ulx3s_25f", "ulx3s_12f"),
+        ("ulx3s_45f", "ulx3s_12f"),
+        ("ulx3s_85f", "ulx3s_12f"),
+        ("orangecrab_85f", "orangecrab_25f"),
+        ("ecpix5_85f", "ecpix5_45f"),
+    ):
+        if _as in table:
+            table[_same] = table[_as]
+
+
 def ports(sources: BoardSources) -> set[str]:
     """The names of the top module's ports."""
     top = re.search(r"^module \\top$.*?^end$", sources.design, re.MULTILINE | re.DOTALL)
     assert top is not None
-    return set(
-        re.findall(r"^  wire width \d+ (?:input|output|inout) \d+ +\\(\S+)$", top[0], re.MULTILINE)
-    )
+    pattern = r"^  wire width (\d+) (?:input|output|inout) \d+ +\\(\S+)$"
+    found = re.findall(pattern, top[0], re.MULTILINE)
+    return {
+        f"{name}[{bit}]" if width != "1" else name
+        for width, name in found
+        for bit in range(int(width))
+    }
 
 
 def places(sources: BoardSources) -> dict[str, str]:
@@ -89,9 +126,12 @@ def test_every_board_of_ours_is_tested() -> None:
 def test_sources(name: str) -> None:
     board = get_board(name)
     sources = board_sources(board, CONFIG, board.clock_mhz)
+    pins = PINS[name] | FLASH_PINS.get(name, set())
     assert set(places(sources)) == ports(sources)
-    assert set(places(sources).values()) == PINS[name]
-    assert len(places(sources)) == len(PINS[name])
+    assert set(places(sources).values()) == pins
+    assert len(places(sources)) == len(pins)
+    offset = board.flash.data_offset if board.flash and name in FLASH_PINS else None
+    assert sources.flash_offset == offset
 
     assert sources.family == board.family
     assert sources.clock_mhz == board.clock_mhz
@@ -108,6 +148,34 @@ def test_sources(name: str) -> None:
     assert re.search(r"^ +memory width ", sources.design, re.MULTILINE) or "SPRAM" in sources.design
     assert re.search(r"cell \\top\.core\.accelerator ", sources.design)
     assert ".py" not in sources.design
+
+
+@pytest.mark.parametrize("name", PINS)
+def test_without_flash(name: str) -> None:
+    board = get_board(name)
+    sources = board_sources(board, CONFIG, board.clock_mhz, flash=False)
+    assert set(places(sources).values()) == PINS[name]
+    assert sources.flash_offset is None
+    if name not in FLASH_PINS:
+        with pytest.raises(BoardError, match="a design cannot read its flash memory"):
+            board_sources(board, CONFIG, board.clock_mhz, flash=True)
+
+
+@pytest.mark.parametrize("name", PINS)
+def test_spi(name: str) -> None:
+    board = get_board(name)
+    if name not in SPI_PINS:
+        with pytest.raises(BoardError, match="no pins for SPI are known; use the serial port"):
+            board_sources(board, CONFIG, board.clock_mhz, link=LinkKind.SPI)
+        return
+    sources = board_sources(board, CONFIG, board.clock_mhz, link=LinkKind.SPI, flash=False)
+    uart = set(places(board_sources(board, CONFIG, board.clock_mhz, flash=False)).values())
+    pins = set(places(sources).values())
+    assert set(places(sources)) == ports(sources)
+    # Two pins of the serial port have gone.
+    assert pins >= SPI_PINS[name]
+    assert pins - SPI_PINS[name] < uart
+    assert len(pins) == len(uart) + 2
 
 
 def test_the_same_texts_for_the_same_arguments() -> None:

@@ -29,7 +29,9 @@ _COLUMNS = ("lut", "ff", "bram", "spram", "dsp")
 def _show(out: Console, report: Report) -> None:
     from celosia.estimate.estimate import TITLES
 
-    out.print(f"{report['board']}, {report['device']}")
+    link = "SPI" if report["link"] == "spi" else f"UART at {report['baud_rate']:,.0f} baud"
+    flash = "" if report["flash_offset"] is None else ", boots from flash"
+    out.print(f"{report['board']}, {report['device']}, {link}{flash}")
     table = Table(box=None, pad_edge=False)
     table.add_column("RESOURCE", no_wrap=True)
     for title in ("USED", "AVAILABLE", "%"):
@@ -72,6 +74,7 @@ def _blocks(report: Report) -> Table:
         "celosia build build/model",
         "celosia build build/model --seeds 8",
         "celosia build build/model --freq 20 --seed 3",
+        "celosia build build/model --link spi --no-flash",
         "celosia build build/model --json",
     ),
 )
@@ -95,6 +98,25 @@ def _blocks(report: Report) -> Table:
     help="Clock to build for; default: the board's.",
 )
 @click.option(
+    "--link",
+    type=click.Choice(["uart", "spi"]),
+    default="uart",
+    show_default=True,
+    help="How the host reaches the accelerator.",
+)
+@click.option(
+    "--baud",
+    type=click.IntRange(min=300),
+    metavar="RATE",
+    help="Bits a second of the UART. [default: 1000000]",
+)
+@click.option(
+    "--flash/--no-flash",
+    default=None,
+    help="Whether the design boots from the board's flash memory, and streams weights from there; "
+    "by default it does where it can.",
+)
+@click.option(
     "--jobs",
     type=click.IntRange(min=1),
     metavar="J",
@@ -107,6 +129,9 @@ def build(
     seeds: int | None,
     seed: int | None,
     freq: float | None,
+    link: str,
+    baud: int | None,
+    flash: bool | None,
     jobs: int | None,
     quiet: bool,
 ) -> Report:
@@ -122,5 +147,14 @@ def build(
         raise click.UsageError("give --seed or --seeds, not both")
     chosen = [seed] if seed is not None else list(range(1, (seeds or 1) + 1))
     with progress_bars(_STAGES, _UNITS, quiet=quiet) as advance:
-        result = run(directory, seeds=chosen, clock_mhz=freq, jobs=jobs, progress=advance)
+        result = run(
+            directory,
+            seeds=chosen,
+            clock_mhz=freq,
+            link=link,
+            baud_rate=baud,
+            flash=flash,
+            jobs=jobs,
+            progress=advance,
+        )
     return {**result.to_dict(), "directory": str(directory)}

@@ -79,6 +79,9 @@ class BuildResult:
 
     board: str
     device: str
+    link: str
+    baud_rate: float | None
+    flash_offset: int | None
     fingerprint: int
     clock_mhz: float
     required_mhz: float
@@ -105,6 +108,9 @@ def build(
     *,
     seeds: Sequence[int] = (1,),
     clock_mhz: float | None = None,
+    link: str = "uart",
+    baud_rate: int | None = None,
+    flash: bool | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> BuildResult:
@@ -115,6 +121,10 @@ def build(
             ``build.json`` are written there, both or neither, and logs into its folder ``build``.
         seeds: nextpnr's seeds to try, in this order, until one meets the clock.
         clock_mhz: frequency in MHz to build for; the one in the manifest by default.
+        link: ``uart`` or ``spi``: how the host reaches the accelerator.
+        baud_rate: bits a second of the UART, 1,000,000 by default.
+        flash: whether the design boots from the board's flash memory and streams weights from
+            there; by default it does where it can.
         jobs: how many seeds are tried at the same time; as many as there are processors by default.
         progress: called with the stage (one of ``STAGES``), what is done and there is to do of it,
             and what is at work.
@@ -133,12 +143,17 @@ def build(
     with _written_anew(directory) as work:
         stages: dict[str, float] = {}
         with _timed(stages, "elaborate", progress or _silent):
-            sources = _elaborate(board, config, clock_mhz)
+            sources = _elaborate(
+                board, config, clock_mhz, link=link, baud_rate=baud_rate, flash=flash
+            )
         array = (config.output_channels, config.input_channels)
         design = build_design(sources, work, seeds=seeds, jobs=jobs, array=array, progress=progress)
         result = BuildResult(
             board=board.name,
             device=sources.device,
+            link=sources.link,
+            baud_rate=sources.baud_rate,
+            flash_offset=sources.flash_offset,
             fingerprint=config.fingerprint,
             clock_mhz=sources.clock_mhz,
             required_mhz=sources.required_mhz,
@@ -259,9 +274,11 @@ def _main_clock(routed: Routed, sources: Sources) -> Clock:
     return main[0] if main else clocks[0]
 
 
-def _elaborate(board: Board, config: AcceleratorConfig, clock_mhz: float) -> Sources:
+def _elaborate(
+    board: Board, config: AcceleratorConfig, clock_mhz: float, **options: Any
+) -> Sources:
     try:
-        return elaborate(board, config, clock_mhz)
+        return elaborate(board, config, clock_mhz, **options)
     except ValueError as error:  # of the board's, its clock's and its serial port's kinds
         raise BoardError(str(error)) from None
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Loads a bitstream into a board: with iceprog, openFPGALoader or the program of its maker.
+"""Loads a bitstream, and a model, into a board: with iceprog, openFPGALoader or the maker's own.
 
 Options of openFPGALoader are of its version 0.10 and later: ``-f`` writes the flash memory, ``-m``
-loads the FPGA itself. iceprog, of Project IceStorm, writes the flash memory unless ``-S`` is given.
+loads the FPGA itself, ``-o`` is where to write. iceprog, of Project IceStorm, writes the flash
+memory unless ``-S`` is given; ``-o`` is the same.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from celosia.errors import BoardError, ToolError
+from celosia.compiler.boot import flash_content
+from celosia.compiler.image import Image
+from celosia.errors import BoardError, FitError, OutputError, ToolError
 from celosia_hw.boards import Board, get_board
 from celosia_hw.boards import BoardError as UnknownBoard
 
@@ -34,15 +38,21 @@ SOURCES = {
 _SUITE = "the OSS CAD Suite, https://github.com/YosysHQ/oss-cad-suite-build"
 
 
+#: What the design boots from, beside its bitstream.
+DATA = "flash.bin"
+
+
 @dataclass(frozen=True)
 class Programming:
-    """How a bitstream is loaded.
+    """How a bitstream is loaded, and a model.
 
     Attributes:
         board: the board's name.
         bitstream: the file.
         sram: whether the FPGA itself is loaded, until its power goes; else its flash memory.
-        command: what does it.
+        commands: what does it, one after the other.
+        data: the file with the model for the flash memory, if the design looks there.
+        image: what ``data`` is made from.
         installed: whether the command's program is on PATH.
         others: other programs that could do it.
     """
@@ -50,7 +60,9 @@ class Programming:
     board: str
     bitstream: Path
     sram: bool
-    command: tuple[str, ...]
+    commands: tuple[tuple[str, ...], ...]
+    data: Path | None
+    image: Image | None
     installed: bool
     others: tuple[str, ...]
 
@@ -62,7 +74,7 @@ class Programming:
     @property
     def advice(self) -> str:
         """How to get a program that does it."""
-        names = (self.command[0], *self.others)
+        names = (self.commands[0][0], *self.others)
         ways = [f"{name}: {SOURCES[name]}" for name in names if name in SOURCES]
         if ICEPROG in names or OPENFPGALOADER in names:
             ways.append(f"or {_SUITE}")
@@ -71,36 +83,53 @@ class Programming:
 
 
 def plan_programming(
-    directory: Path | str, *, sram: bool = False, cable: str | None = None
+    directory: Path | str,
+    *,
+    sram: bool = False,
+    cable: str | None = None,
+    model: Path | str | None = None,
 ) -> Programming:
-    """How the bitstream in ``directory`` is loaded into its board.
+    """How the bitstream in ``directory`` is loaded into its board, and if it boots from the flash
+    memory, the model, too.
 
     Args:
         directory: a folder with a finished build.
         sram: load the FPGA itself instead of its flash memory.
         cable: openFPGALoader's name of a cable, for a board without one of its own.
+        model: the folder of another model for the same hardware.
 
     Raises:
         BoardError: there is no finished build, or no program loads that board in that way.
+        ImageError: the model's image is damaged, or for other hardware.
+        FitError: the model is larger than the flash memory.
     """
     directory = Path(directory)
-    board, bitstream = _read_record(directory)
+    board, bitstream, record = _read_record(directory)
     commands = _commands(board, bitstream, sram=sram, cable=cable)
+    offset = None if sram else record.get("flash_offset")
+    folder = Path(model) if model is not None else directory
+    data = folder / DATA if offset is not None else None
+    image = _image(folder, board, record) if data is not None else None
     if not commands:
         raise BoardError(_no_way(board, bitstream, sram=sram, cable=cable))
     chosen = next((c for c in commands if shutil.which(c[0])), commands[0])
+    steps = [chosen]
+    if data is not None:
+        steps.append((*chosen[:-1], "-o", str(offset), str(data)))
     return Programming(
         board=board.name,
         bitstream=bitstream,
         sram=sram,
-        command=chosen,
+        commands=tuple(steps),
+        data=data,
+        image=image,
         installed=shutil.which(chosen[0]) is not None,
         others=tuple(command[0] for command in commands if command != chosen),
     )
 
 
 def program(planned: Programming, on_line: Callable[[str], None] | None = None) -> None:
-    """Loads the bitstream.
+    """Loads the bitstream and the model; writes the file that the latter is loaded from.
 
     Args:
         planned: what :func:`plan_programming` found.
@@ -108,15 +137,22 @@ def program(planned: Programming, on_line: Callable[[str], None] | None = None) 
 
     Raises:
         ToolError: the program is not installed, or fails.
+        OutputError: the file cannot be written.
     """
     if not planned.installed:
         raise ToolError(f"{planned.board}: {planned.advice}")
-    done = _run(planned.command, on_line)
-    if done.code != 0:
-        raise ToolError(
-            f"{planned.command[0]} failed: {done.reason}; is the board {planned.board} connected, "
-            "and may you use its USB device?"
-        )
+    if planned.data is not None and planned.image is not None:
+        try:
+            planned.data.write_bytes(flash_content(planned.image))
+        except OSError as error:
+            raise OutputError(f"{planned.data}: cannot be written: {error.strerror}") from None
+    for command in planned.commands:
+        done = _run(command, on_line)
+        if done.code != 0:
+            raise ToolError(
+                f"{command[0]} failed: {done.reason}; is the board {planned.board} connected, "
+                "and may you use its USB device?"
+            )
 
 
 def _run(command: tuple[str, ...], on_line: Callable[[str], None] | None) -> Finished:
@@ -175,7 +211,21 @@ def _no_way(board: Board, bitstream: Path, *, sram: bool, cable: str | None) -> 
     )
 
 
-def _read_record(directory: Path) -> tuple[Board, Path]:
+def _image(folder: Path, board: Board, record: dict[str, Any]) -> Image:
+    file = folder / "model.image"
+    image = Image.load(file)
+    if image.config.fingerprint != record.get("fingerprint"):
+        raise BoardError(f"{file}: is for another accelerator than the bitstream; build again")
+    size = len(flash_content(image))
+    if board.flash is None or record["flash_offset"] + size > board.flash.bytes:
+        raise FitError(
+            f"{file}: its {size:,} bytes do not fit into the flash memory of {board.name} behind "
+            f"the bitstream; build with --no-flash, and load the model through the link"
+        )
+    return image
+
+
+def _read_record(directory: Path) -> tuple[Board, Path, dict[str, Any]]:
     file = directory / RECORD
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
@@ -193,4 +243,4 @@ def _read_record(directory: Path) -> tuple[Board, Path]:
         ) from None
     if not bitstream.is_file():
         raise BoardError(f"{bitstream}: is missing; run 'celosia build {directory}' again")
-    return board, bitstream
+    return board, bitstream, record

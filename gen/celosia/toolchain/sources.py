@@ -37,6 +37,9 @@ class Sources:
             oscillator is inexact. Clocks without a constraint get it too.
         block: instance path of the accelerator below the top module; left out of blocks' names.
         pack_options: options of icepack or ecppack.
+        link: ``uart`` or ``spi``, if a host is meant to reach the design.
+        baud_rate: of the UART.
+        flash_offset: where the design looks in its board's flash memory, if it does.
     """
 
     top: str
@@ -48,6 +51,9 @@ class Sources:
     required_mhz: float
     block: tuple[str, ...] = ()
     pack_options: tuple[str, ...] = ()
+    link: str = ""
+    baud_rate: float | None = None
+    flash_offset: int | None = None
 
     @property
     def designs(self) -> list[str]:
@@ -72,16 +78,37 @@ class Sources:
             (folder / name).write_text(text, encoding="utf-8")
 
 
-def elaborate(board: Board, config: AcceleratorConfig, clock_mhz: float) -> Sources:
-    """The sources of the accelerator ``config`` on ``board``, with its clock and host link.
+def elaborate(
+    board: Board,
+    config: AcceleratorConfig,
+    clock_mhz: float,
+    *,
+    link: str = "uart",
+    baud_rate: int | None = None,
+    flash: bool | None = None,
+) -> Sources:
+    """The sources of the accelerator ``config`` on ``board``, with its clock and its link to a
+    host, ``uart`` or ``spi``. With ``flash`` the design reads the board's flash memory; by default
+    if it can.
 
     Raises:
-        BoardError: the board cannot make that clock, or its platform is not installed.
+        BoardError: the board cannot make that clock, has no pins for the link or no flash memory
+            that a design can read, or its platform is not installed.
+        BaudRateError: the clock cannot be divided to ``baud_rate``.
     """
     # Imported here: it brings the hardware language along.
+    from celosia_hw.core import LinkKind
+    from celosia_hw.link.uart import BAUD_RATE
     from celosia_hw.top import board_sources
 
-    made = board_sources(board, config, clock_mhz)
+    made = board_sources(
+        board,
+        config,
+        clock_mhz,
+        link=LinkKind(link),
+        baud_rate=baud_rate or BAUD_RATE,
+        flash=flash,
+    )
     return Sources(
         top=made.toplevel,
         files={
@@ -94,6 +121,9 @@ def elaborate(board: Board, config: AcceleratorConfig, clock_mhz: float) -> Sour
         clock_mhz=made.clock_mhz,
         required_mhz=made.fmax_mhz,
         block=("core", "accelerator"),
+        link=link,
+        baud_rate=made.baud_rate if link == "uart" else None,
+        flash_offset=made.flash_offset,
         pack_options=board.loader.ecppack if made.family == "ecp5" else (),
     )
 

@@ -18,6 +18,7 @@ COLORLIGHT_5A_75B = Board(
     array=(8, 4),
     platform="amaranth_boards.colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform",
     oscillator=Oscillator(resource="clk25", mhz=25),
-    flash=Flash(bytes=4 << 20, data_offset=1 << 20, resource="spi_flash"),
+    # The platform exchanges the memory's data pins: no design reads it.
+    flash=Flash(bytes=4 << 20, data_offset=1 << 20),
     loader=Loader(openfpgaloader=("-b", "colorlight"), ecppack=("--compress",)),
 )

@@ -39,8 +39,9 @@ def _orangecrab(size: str, device: Device, array: tuple[int, int]) -> Board:
             busy=Led(resource="rgb_led", signal="b"),
             error=Led(resource="rgb_led", signal="r"),
         ),
-        # The boot loader lies at 0 and starts the bitstream at 512 KiB.
-        flash=Flash(bytes=16 << 20, data_offset=5 << 19, resource="spi_flash_4x", quad=True),
+        # The boot loader lies at 0 and starts the bitstream at 512 KiB. It writes nothing else, so
+        # that a design cannot find a model here.
+        flash=Flash(bytes=16 << 20, data_offset=5 << 19),
         loader=Loader(
             openfpgaloader=("-b", "orangeCrab"),
             sram=False,
