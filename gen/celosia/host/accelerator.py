@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from celosia.compiler.image import Image, ImageSpace, Section
@@ -148,11 +148,31 @@ class RemoteAccelerator:
                 written(done, total, section.space.name.lower())
                 self.link.write(section.space, address, data)
                 done += len(data)
+        self.link.steer(3)
         self.link.set(Register.START, image.entry)
         self.link.set(Register.WATCHDOG, watchdog_cycles(image))
         self.link.set(Register.BREAKPOINT, 0)
+        # Had the memories been lost meanwhile, so would be what was written first.
+        address, data = _pieces(next(s for s in sections if s.space == ImageSpace.SCRATCH))[0]
+        if self.read_scratch(address, len(data)) != data:
+            raise StateLostError(f"{self.name}: the device was reset while it was written to")
         written(total, total, "")
         return self.state()
+
+    def check_rest(self, rest: State, inputs: Sequence[tuple[int, bytes]]) -> None:
+        """Raises StateLostError unless the accelerator rests as it was left. From here on a reset
+        is noticed until ``inputs`` (addresses and bytes) are written and the run is started."""
+        requests = sum(len(data) // PIECE_BYTES + 2 for _, data in inputs)
+        self.link.steer(min(requests, 254))
+        self.check_state(rest)
+
+    def check_state(self, state: State) -> None:
+        """Raises StateLostError unless this is the state."""
+        if self.state() != state:
+            raise StateLostError(
+                f"{self.name}: the device is not in the state that it was left in; was it reset, "
+                "or does another program talk to it?"
+            )
 
     def write_scratch(self, address: int, content: bytes) -> None:
         """Writes bytes to any place of the scratchpad; words that are written in part keep the

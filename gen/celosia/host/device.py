@@ -17,7 +17,7 @@ from celosia.tensors import counters_bytes, from_bytes, layer_cycles, span, to_b
 from celosia_hw.link.protocol import Result
 
 from .accelerator import RemoteAccelerator, State
-from .errors import RequestError, StateLostError
+from .errors import DeviceError, RequestError, StateLostError
 from .link import Link
 from .model_files import ModelFiles, load_model_files
 from .operations import run_operations
@@ -176,7 +176,7 @@ class Device:
         self._accelerator.check(files.image)
         self._files, self._signature = files, signature
         self._rest, self.last_run, self.labels = None, None, files.labels
-        self._steadily(lambda: None, progress)
+        self._steadily(lambda rest: (None, rest), progress)
 
     def __call__(self, x: Any) -> Any:
         """Runs the model on a sample or on a batch of them.
@@ -216,8 +216,13 @@ class Device:
             raise InputError("no model is loaded; call load with a folder or an image first")
         return self._files, self._signature
 
-    def _steadily(self, work: Callable[[], T], progress: Progress | None = None) -> T:
-        """Does ``work`` with the image in place, again from the beginning if that was lost."""
+    def _steadily(
+        self, work: Callable[[State], tuple[T, State]], progress: Progress | None = None
+    ) -> T:
+        """Does ``work`` with the image in place, again from the beginning if that was lost.
+
+        ``work`` is told in which state the accelerator rests, and tells it anew with its result.
+        """
         accelerator, image = self._accelerator, self.image
 
         def written(done: int, total: int, what: str) -> None:
@@ -226,25 +231,26 @@ class Device:
 
         for left in reversed(range(_RECOVERIES + 1)):
             try:
-                if self._rest is None:
-                    self._rest = accelerator.write_image(image, written)
-                return work()
-            except BaseException as error:
-                # Whatever was at work is in an unknown state.
+                rest = self._rest or accelerator.write_image(image, written)
+                # Unknown until the work is done, and for good if that fails.
                 self._rest = None
+                result, self._rest = work(rest)
+                return result
+            except DeviceError as error:
                 if not left or not _is_state_lost(error):
                     raise
                 self._recoveries += 1
                 accelerator.identify()
         raise AssertionError  # the last turn returns or raises
 
-    def _run(self, sample: dict[int, Array]) -> tuple[Array, ...]:
+    def _run(self, sample: dict[int, Array], rest: State) -> tuple[tuple[Array, ...], State]:
         accelerator, image = self._accelerator, self.image
         values = dict(sample)
         run_operations([op for op in image.host if op.op == "Quantize"], values)
-        self._expect(self._rest)
-        for port in image.inputs:
-            accelerator.write_scratch(port.address, to_bytes(port, values[port.tensor]))
+        inputs = [(port.address, to_bytes(port, values[port.tensor])) for port in image.inputs]
+        accelerator.check_rest(rest, inputs)
+        for address, content in inputs:
+            accelerator.write_scratch(address, content)
         accelerator.start()
         end = accelerator.wait(image, self.clock_mhz)
         for port in image.outputs:
@@ -252,8 +258,7 @@ class Device:
             values[port.tensor] = from_bytes(port, content)
         counters = accelerator.read_scratch(image.profile_base, counters_bytes(image))
         # What was read is of this run only if nothing has happened since.
-        self._expect(end)
-        self._rest = end
+        accelerator.check_state(end)
         run_operations(image.host, values)
         self.last_run = LastRun(
             end.cycles,
@@ -261,17 +266,10 @@ class Device:
             _layers(image, counters, end.cycles),
             end.status,
         )
-        return tuple(values[info.tensor] for info in self.outputs)
-
-    def _expect(self, state: State | None) -> None:
-        if self._accelerator.state() != state:
-            raise StateLostError(
-                f"{self._accelerator.name}: the device is not in the state that it was left in; "
-                "was it reset, or does another program talk to it?"
-            )
+        return tuple(values[info.tensor] for info in self.outputs), end
 
 
-def _is_state_lost(error: BaseException) -> bool:
+def _is_state_lost(error: DeviceError) -> bool:
     """Whether the device is not as it was left; an idle one that says it is busy is not either."""
     if isinstance(error, RequestError):
         return error.result == Result.STATE
