@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from celosia_sim.reference import run as run_reference
 from .fake_device import FakeDevice, FakeLine
 
 DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits"
-Open = Callable[..., Device]
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +64,13 @@ def connect(line: FakeLine, **options: Any) -> Device:
     """A host at a line; no seconds are waited for."""
     clock = options.pop("clock_mhz", None)
     return Device(Link(line, **options), clock_mhz=clock)
+
+
+def fake(device: Device) -> FakeDevice:
+    """The fake at the other end of a host's line."""
+    line = device._accelerator.link.transport
+    assert isinstance(line, FakeLine)
+    return line.device
 
 
 @pytest.fixture

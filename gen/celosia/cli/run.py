@@ -51,7 +51,7 @@ def _show(out: Console, report: Report) -> None:
     epilog=examples(
         "celosia run build/model --port /dev/ttyUSB1 --input images.npy",
         "celosia run build/model --port COM4 --input images.npy --labels labels.txt --samples 5",
-        "celosia run build/model --port spi:0.0 --baud 4000000 --input images.npy --json",
+        "celosia run build/model --port spi:0.0 --baud 2000000 --input images.npy --json",
         "celosia run build/model --virtual --input images.npy",
     ),
 )

@@ -19,8 +19,6 @@ Written = Callable[[int, int, str], None]
 
 #: The registers that IDENTIFY is asked for: 0 to CYCLES.
 _REGISTERS = Register.CYCLES + 1
-#: A run may take twice its predicted cycles, and some for what the prediction leaves out.
-_WATCHDOG_FACTOR, _WATCHDOG_MARGIN = 2, 100_000
 #: No accelerator is slower, simulated ones included.
 _SLOWEST_HZ = 10_000
 #: Seconds between two looks at a run that goes on.
@@ -52,11 +50,6 @@ class State:
     @property
     def instruction(self) -> int:
         return self.status >> Status.INSTRUCTION
-
-
-def watchdog_cycles(image: Image) -> int:
-    """Cycles after which the hardware ends a run of the image."""
-    return min(_WATCHDOG_FACTOR * image.cycles + _WATCHDOG_MARGIN, (1 << 32) - 1)
 
 
 class RemoteAccelerator:
@@ -150,7 +143,7 @@ class RemoteAccelerator:
                 done += len(data)
         self.link.steer(3)
         self.link.set(Register.START, image.entry)
-        self.link.set(Register.WATCHDOG, watchdog_cycles(image))
+        self.link.set(Register.WATCHDOG, image.watchdog_cycles)
         self.link.set(Register.BREAKPOINT, 0)
         # Had the memories been lost meanwhile, so would be what was written first.
         address, data = _pieces(next(s for s in sections if s.space == ImageSpace.SCRATCH))[0]
@@ -201,7 +194,7 @@ class RemoteAccelerator:
             RunError: it ended with an error, or goes on beyond any limit.
         """
         begin = moved = time.monotonic()
-        limit = self.link.timeout + watchdog_cycles(image) / _SLOWEST_HZ
+        limit = self.link.timeout + image.watchdog_cycles / _SLOWEST_HZ
         if clock_mhz:
             time.sleep(min(image.cycles / (1e6 * clock_mhz), limit))
         pause, before = _FIRST_PAUSE, -1
@@ -241,7 +234,7 @@ class RemoteAccelerator:
 def _reason(error: int, image: Image) -> str:
     if error == Error.WATCHDOG:
         reason = (
-            f"was ended by the watchdog, which allows {watchdog_cycles(image):,} cycles where "
+            f"was ended by the watchdog, which allows {image.watchdog_cycles:,} cycles where "
             f"{image.cycles:,} are predicted"
         )
         if any(section.space == ImageSpace.EXTERNAL for section in image.sections):

@@ -94,7 +94,7 @@ class Device:
         Args:
             port: "/dev/ttyUSB1", "COM3", a pyserial URL ("socket://host:port"), the path of a
                 pseudo-terminal, or "spi:BUS.DEVICE".
-            baud_rate: bits a second, of SPI as well: at most a sixth of the accelerator's clock.
+            baud_rate: bits a second, of SPI as well: at most an eighth of the accelerator's clock.
             timeout: seconds to wait for an answer, beside the time that its bytes take.
             attempts: how often a request is sent before it is given up.
             clock_mhz: the accelerator's clock, if it is not that of the folder that is loaded.

@@ -10,6 +10,7 @@ from celosia_hw.isa import Register, Space
 from celosia_hw.link.protocol import (
     ANSWER_BYTES,
     CHECKSUM_BYTES,
+    REGISTER_SPACE,
     Answer,
     Command,
     FrameError,
@@ -23,8 +24,6 @@ from celosia_hw.link.protocol import (
 from .errors import DamagedLinkError, DeviceError, NoAnswerError, RequestError, StateLostError
 from .transport import Transport
 
-#: The space with the registers.
-_REGISTERS = 3
 #: Most bytes that one request writes or reads: few enough to be repeated cheaply, and a multiple
 #: of the rows of every memory.
 PIECE_BYTES = 4096
@@ -82,14 +81,14 @@ class Link:
 
     def _identify(self, words: int, number: int) -> bytes:
         answer = self._exchange(
-            "identify itself", Command.IDENTIFY, number, words, _REGISTERS << 28, words=words
+            "identify itself", Command.IDENTIFY, number, words, REGISTER_SPACE << 28, words=words
         )
         self._last = number
         return answer.payload
 
     def registers(self, first: Register, words: int) -> list[int]:
-        """Values of registers that follow one another, all read at one time."""
-        content = self._read(_REGISTERS, 4 * first, words)
+        """Values of registers that follow one another, read in this order by one request."""
+        content = self._read(REGISTER_SPACE, 4 * first, words)
         return [int.from_bytes(content[i : i + 4], "little") for i in range(0, len(content), 4)]
 
     def read(self, address: int, length: int) -> bytes:
