@@ -61,6 +61,8 @@ class Link:
         self._unstuffer = Unstuffer(limit=2 * PIECE_BYTES)
         #: The number of the last IDENTIFY, WRITE or SET that was done.
         self._last = random.randrange(256)
+        #: False while nobody knows whether the request behind that one was done.
+        self._certain = False
         self._reads = 0
         self._answered = False
         # Of the request at work: what arrived.
@@ -80,10 +82,12 @@ class Link:
             self._identify(1, 1 + (self._last + _IDENTIFY_DISTANCE) % (255 - count))
 
     def _identify(self, words: int, number: int) -> bytes:
+        self._certain = False
         answer = self._exchange(
             "identify itself", Command.IDENTIFY, number, words, REGISTER_SPACE << 28, words=words
         )
         self._last = number
+        self._certain = True
         return answer.payload
 
     def registers(self, first: Register, words: int) -> list[int]:
@@ -120,9 +124,14 @@ class Link:
     def _numbered(
         self, what: str, command: Command, count: int, argument: int, payload: bytes = b""
     ) -> None:
+        if not self._certain:
+            # With the number of one that was given up, this one could be taken for its repetition.
+            self.identify(1)
         number = (self._last + 1) % 256
+        self._certain = False
         self._exchange(what, command, number, count, argument, payload)
         self._last = number
+        self._certain = True
 
     def _exchange(
         self,
