@@ -25,10 +25,12 @@ from .fake_device import STUCK_AT, FakeDevice, FakeLine
 
 
 class ResetAfter(FakeLine):
-    """Resets the device behind so many requests; if ``again``, behind each so many."""
+    """Resets the device behind so many requests; if ``again``, behind each so many. With
+    ``same_number`` the sequence number happens to be that of before."""
 
     reset_after: int | None = None
     again = False
+    same_number = False
     _count = 0
 
     def write(self, data: bytes) -> None:
@@ -36,7 +38,10 @@ class ResetAfter(FakeLine):
         if self.reset_after is None:
             return
         if self._count == self.reset_after:
+            number = self.device.last
             self.device.reset()
+            if self.same_number:
+                self.device.last = number
             self._count = 0
             if not self.again:
                 self.reset_after = None
@@ -153,6 +158,42 @@ def test_a_device_that_is_reset_gets_everything_again(
         assert np.array_equal(host(images[2]), expected[2].reshape(10))
         recovered += host.recoveries
     assert recovered == total
+
+
+@pytest.mark.parametrize("same_number", [False, True])
+def test_a_device_that_is_reset_while_it_is_loaded(
+    folder: Path, image: Image, images: Any, expected: Any, same_number: bool
+) -> None:
+    counting = FakeLine(FakeDevice(image))
+    host = connect(counting)
+    counting.dies_after = 1 << 20
+    host.load(folder)
+    total = (1 << 20) - counting.dies_after
+    # The last ones have numbers that are not those of a device that was reset.
+    for requests in range(total - 6 if same_number else total):
+        line = ResetAfter(FakeDevice(image, seed=requests))
+        line.same_number = same_number
+        host = connect(line)
+        line.reset_after = requests
+        host.load(folder)
+        assert np.array_equal(host(images[0]), expected[0].reshape(10))
+        assert line.reset_after is None
+
+
+def test_a_device_that_is_reset_between_two_samples(
+    device: Device, folder: Path, images: Any, expected: Any
+) -> None:
+    """Even if its number happens to be the same."""
+    device.load(folder)
+    for number in range(3):
+        last = fake(device).last
+        fake(device).reset()
+        fake(device).last = last
+        # Before the first sample there is no run whose end could be missed.
+        if number == 0:
+            device.load(folder)
+        assert np.array_equal(device(images[number]), expected[number].reshape(10))
+    assert device.recoveries == 2
 
 
 def test_a_device_that_is_reset_again_and_again_is_an_error(

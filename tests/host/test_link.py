@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from celosia.compiler.image import Image
+from celosia.host.accelerator import RemoteAccelerator
 from celosia.host.errors import (
     DamagedLinkError,
     DeviceError,
@@ -19,7 +20,7 @@ from celosia.host.errors import (
 )
 from celosia.host.link import PIECE_BYTES, Link
 from celosia_hw.isa import Register, Space
-from celosia_hw.link.protocol import Result
+from celosia_hw.link.protocol import Result, Unstuffer, answer, stuff
 
 from .conftest import connect
 from .fake_device import FakeDevice, FakeLine, Faults
@@ -203,6 +204,42 @@ def test_a_reset_is_noticed_with_any_number(image: Image, last: int) -> None:
         link._certain = True
         link.set(Register.WATCHDOG, done)
     assert device.done[-1] == (3, Register.WATCHDOG, 2)
+
+
+def test_an_answer_of_another_length_is_an_earlier_ones(image: Image) -> None:
+    """A line that first brings an answer with the right number to another READ."""
+
+    class Line(FakeLine):
+        def write(self, data: bytes) -> None:
+            (frame,) = Unstuffer().feed(data)
+            self._arrived += stuff(answer(frame[1], Result.OK, bytes(4)))
+            super().write(data)
+
+    device = FakeDevice(image)
+    link = Link(Line(device))
+    link.identify(8)
+    assert link.read(64, 12) == device.memories[0][64:76]
+    link.set(Register.WATCHDOG, 5)
+    assert device.values[Register.WATCHDOG] == 5
+    assert link.retries == 0
+
+
+def test_any_bytes_of_the_scratchpad_are_accessed(image: Image) -> None:
+    device = FakeDevice(image)
+    link = Link(FakeLine(device))
+    link.identify(8)
+    accelerator = RemoteAccelerator(link)
+    random = np.random.default_rng(4)
+    memory = bytearray(device.memories[0])
+    for length in (*range(1, 20), 4095, 4096, 4097, 9999):
+        for offset in range(5):
+            address = 4 * int(random.integers(1000)) + offset
+            data = random.bytes(length)
+            accelerator.write_scratch(address, data)
+            memory[address : address + length] = data
+            assert device.memories[0] == memory
+            address = int(random.integers(4000))
+            assert accelerator.read_scratch(address, length) == memory[address : address + length]
 
 
 def test_pieces_are_read_in_order(image: Image) -> None:

@@ -21,6 +21,9 @@ Written = Callable[[int, int, str], None]
 _REGISTERS = Register.CYCLES + 1
 #: No accelerator is slower, simulated ones included.
 _SLOWEST_HZ = 10_000
+#: Requests from an image's last ones to the start of its first run. Until then a device that was
+#: reset rests like one that was not, so that its sequence number alone tells.
+_UNTIL_FIRST_RUN = 200
 #: Seconds between two looks at a run that goes on.
 _FIRST_PAUSE, _LAST_PAUSE = 0.0005, 0.05
 #: Seconds that a boot from flash may take.
@@ -141,7 +144,7 @@ class RemoteAccelerator:
                 written(done, total, section.space.name.lower())
                 self.link.write(section.space, address, data)
                 done += len(data)
-        self.link.steer(3)
+        self.link.steer(_UNTIL_FIRST_RUN)
         self.link.set(Register.START, image.entry)
         self.link.set(Register.WATCHDOG, image.watchdog_cycles)
         self.link.set(Register.BREAKPOINT, 0)
