@@ -98,7 +98,7 @@ def test_samples_run_on_a_board(run: Run, digits: Path, folder: Path, board: Fak
             f"cycles, {cycles / 24_000:.3f} ms"
             for number, output in enumerate(outputs)
         ),
-        f"3 samples on {board.port} at 24 MHz; 0 of the requests had to be repeated",
+        f"3 samples on {board.port} at 24 MHz; requests that had to be repeated: 0",
     ]
 
 

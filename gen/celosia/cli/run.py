@@ -40,8 +40,10 @@ def _show(out: Console, report: Report) -> None:
             f"{cycles:,} cycles{time}"
         )
     clock = f" at {report['clock_mhz']:g} MHz" if report["clock_mhz"] else ""
-    repeats = f"{report['retries']} of the requests had to be repeated"
-    out.print(f"{report['samples']} samples on {report['port']}{clock}; {repeats}")
+    out.print(
+        f"{report['samples']} samples on {report['port']}{clock}; requests that had to be "
+        f"repeated: {report['retries']}"
+    )
     if report["recoveries"]:
         out.print(f"the device was reset {report['recoveries']} times, and written to again")
 
