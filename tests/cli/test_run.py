@@ -63,10 +63,16 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     class VirtualBoard(FakeBoard):
         baud_rate = 500_000
 
-        def __init__(self, folder: Path) -> None:
+        def __init__(self, folder: Path, *, progress: Callable[[str, int], None]) -> None:
             self.ended = False
+            progress("compile", 0)
+            progress("start", 1)
             super().__init__(FakeDevice(Image.load(folder / "model.image")))
             boards.append(self)
+
+        @property
+        def running(self) -> bool:
+            return not self.ended
 
         def unplug(self) -> None:
             super().unplug()
@@ -163,7 +169,7 @@ def test_a_virtual_board_is_started_and_ended(
     arguments = ("--virtual", "--input", digits / "images.npy", "--samples", 2)
     result = run("run", folder, *arguments)
     assert result.exit_code == 0, result.stderr
-    assert result.stderr == "Starting ...\nLoading ...\nRunning ...\n"
+    assert result.stderr == "Compiling ...\nStarting ...\nLoading ...\nRunning ...\n"
     assert np.array_equal(np.load(folder / "outputs.npy"), expected(digits, 2))
     assert [board.ended for board in made] == [True]
 
@@ -237,7 +243,7 @@ def test_a_virtual_board_without_its_packages_says_what_to_install(
 
 def test_the_virtual_board_lasts_for_its_time(run: Run, folder: Path, made: list[Any]) -> None:
     result = run("virtual", folder, "--seconds", 0.05)
-    assert (result.exit_code, result.stderr) == (0, "Starting ...\nfor 0.05 s\n")
+    assert (result.exit_code, result.stderr) == (0, "Compiling ...\nStarting ...\nfor 0.05 s\n")
     assert result.stdout == f"{made[0].port}\n"
     assert made[0].ended
     result = run("virtual", folder, "--seconds", 0, "--json")
@@ -258,6 +264,18 @@ def test_the_virtual_board_ends_when_it_is_interrupted(
     assert (result.exit_code, result.stderr) == (0, "")
     assert made[0].ended
     assert signal.getsignal(number) == before
+
+
+def test_a_virtual_board_that_ends_by_itself_is_an_error(
+    run: Run, folder: Path, made: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("celosia.cli.virtual._LOOK_SECONDS", 0.01)
+    timer = threading.Timer(0.2, lambda: made[0].unplug())
+    timer.start()
+    result = run("virtual", folder)
+    timer.join()
+    assert result.exit_code == 2
+    assert "the virtual board has ended by itself" in result.stderr
 
 
 def test_the_virtual_board_of_an_absent_folder_is_one_message(

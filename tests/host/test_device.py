@@ -225,7 +225,7 @@ def test_a_damaged_image_is_refused(
 
 def test_the_port_is_closed(image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     line = FakeLine(FakeDevice(image))
-    monkeypatch.setattr("celosia.host.device.open_transport", lambda port, bit_rate: line)
+    monkeypatch.setattr("celosia.host.device.open_transport", lambda *_: line)
     with Device.open("port") as device:
         assert device.retries == 0
     assert line.closed

@@ -19,7 +19,7 @@ from celosia.compiler.image import Image
 from celosia.errors import ToolError
 from celosia.host.device import Device
 from celosia.host.errors import NoAnswerError, PortError
-from celosia.host.transport import open_transport
+from celosia.host.transport import default_timeout, open_transport
 from celosia_hw.link.protocol import FLAG
 
 from .fake_board import FakeBoard
@@ -70,8 +70,7 @@ def test_a_port_that_takes_nothing(image: Image, monkeypatch: pytest.MonkeyPatch
     """Nobody reads at the other end, and the buffer is full: an error, not a wait for ever."""
     ours, theirs = os.openpty()
     try:
-        transport = open_transport(os.ttyname(theirs), 1_000_000)
-        transport._port.write_timeout = 0.05  # type: ignore[attr-defined]
+        transport = open_transport(os.ttyname(theirs), 1_000_000, 0.05)
         with pytest.raises(PortError, match="takes no bytes"):
             for _ in range(100):
                 transport.write(bytes(4096))
@@ -80,6 +79,18 @@ def test_a_port_that_takes_nothing(image: Image, monkeypatch: pytest.MonkeyPatch
     finally:
         os.close(ours)
         os.close(theirs)
+
+
+def test_programs_at_pseudo_terminals_have_more_time(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    try:
+        (tmp_path / "link").symlink_to(os.ttyname(theirs))
+        assert default_timeout(os.ttyname(theirs)) == default_timeout(str(tmp_path / "link")) == 60
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    for port in ("/dev/ttyUSB1", "COM3", "spi:0.1", "socket://localhost:1"):
+        assert default_timeout(port) == 0.5
 
 
 def test_a_port_has_one_user(image: Image) -> None:
@@ -123,7 +134,7 @@ def test_low_latency_is_asked_for_and_not_needed(
 
     port = SimpleNamespace(set_low_latency_mode=set_low_latency_mode, close=lambda: None)
     monkeypatch.setattr(serial, "serial_for_url", lambda *_, **__: port)
-    open_transport("/dev/ttyUSB1", 1_000_000).close()
+    open_transport("/dev/ttyUSB1", 1_000_000, 1).close()
     assert asked == [True]
 
 

@@ -19,13 +19,13 @@ from celosia.errors import InputError, OutputError
 from .examples import examples
 from .progress import Advance, progress_bars
 from .report import Report, reporting
-from .virtual_board import VIRTUAL_TIMEOUT, virtual_board
+from .virtual_board import STAGES, virtual_board
 
 if TYPE_CHECKING:
     from celosia.host import Device
     from celosia.host.signature import Samples, TensorInfo
 
-_STAGES = {"start": "Starting", "load": "Loading", "run": "Running"}
+_STAGES = {**STAGES, "load": "Loading", "run": "Running"}
 _UNITS = {"load": "bytes", "run": "samples"}
 
 
@@ -130,11 +130,9 @@ def run(
         advance = stack.enter_context(progress_bars(_STAGES, _UNITS, quiet=quiet))
         options: dict[str, Any] = {}
         if port is None:
-            advance("start", 0, None, "")
-            board = stack.enter_context(virtual_board(directory))
+            board = stack.enter_context(virtual_board(directory, advance))
             port = board.port
-            options = {"baud_rate": board.baud_rate, "timeout": VIRTUAL_TIMEOUT}
-            advance("start", 1, 1, "")
+            options["baud_rate"] = board.baud_rate
         if baud is not None:
             options["baud_rate"] = baud
         device = stack.enter_context(Device.open(port, **options))

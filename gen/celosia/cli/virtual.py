@@ -4,20 +4,30 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
-from celosia.errors import CelosiaError
+from celosia.errors import CelosiaError, ToolError
 
 from .examples import examples
+from .progress import progress_bars
 from .report import fail
-from .virtual_board import virtual_board
+from .virtual_board import STAGES, virtual_board
+
+if TYPE_CHECKING:
+    from celosia_sim.virtual import VirtualBoard
+
+#: Seconds between two looks whether the board still runs.
+_LOOK_SECONDS = 0.5
 
 
 @click.command(
@@ -42,17 +52,30 @@ def virtual(directory: Path, *, seconds: float | None, as_json: bool) -> None:
     Prints the path of the port, which takes what a board's serial port takes: 'celosia run
     --port', celosia.Device, the C driver on a PC. The port is gone when the command ends.
     """
-    if not as_json:
-        click.echo("Starting ...", err=True)
     try:
-        with virtual_board(directory) as board, _interrupts() as ended:
+        with ExitStack() as stack:
+            with progress_bars(STAGES, quiet=as_json) as advance:
+                board = stack.enter_context(virtual_board(directory, advance))
+            ended = stack.enter_context(_interrupts())
             record = {"port": board.port, "baud_rate": board.baud_rate}
             click.echo(json.dumps(record) if as_json else board.port)
             if not as_json:
                 click.echo("Ctrl-C ends it" if seconds is None else f"for {seconds:g} s", err=True)
-            ended.wait(seconds)
+            _wait(board, ended, seconds)
     except CelosiaError as error:
         fail(error, as_json=as_json)
+
+
+def _wait(board: VirtualBoard, ended: threading.Event, seconds: float | None) -> None:
+    """Returns at the end of the time, or when ``ended`` is set.
+
+    Raises:
+        ToolError: the board has ended by itself.
+    """
+    end = math.inf if seconds is None else time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0 and not ended.wait(min(left, _LOOK_SECONDS)):
+        if not board.running:
+            raise ToolError("the simulation of the virtual board has ended by itself")
 
 
 @contextmanager

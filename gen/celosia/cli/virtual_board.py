@@ -3,39 +3,32 @@
 
 from __future__ import annotations
 
-import importlib
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from celosia.errors import ToolError
 
-#: Seconds to wait for an answer of a virtual board: no byte is lost, but it may be slow.
-VIRTUAL_TIMEOUT = 60.0
+from .progress import Advance
+
+if TYPE_CHECKING:
+    from celosia_sim.virtual import VirtualBoard
+
+#: What a virtual board does before it has a port, for progress bars.
+STAGES = {"compile": "Compiling", "start": "Starting"}
 
 
-class Board(Protocol):
-    """``port`` is the path of a pseudo-terminal, ``baud_rate`` the speed to open it with."""
-
-    port: str
-    baud_rate: int
-
-
-def virtual_board(folder: Path) -> AbstractContextManager[Board]:
-    """The accelerator that was generated into a folder, simulated behind a pseudo-terminal while
-    the block lasts.
+def virtual_board(folder: Path, advance: Advance) -> VirtualBoard:
+    """The accelerator of a folder, simulated at its pins while the block that it is entered in
+    lasts.
 
     Raises:
         ToolError: a package that the simulation needs is not installed.
     """
-    # Imported on first use: simulation needs packages that nothing else needs.
     try:
-        board: AbstractContextManager[Board] = importlib.import_module(
-            "celosia_sim.virtual"
-        ).VirtualBoard(folder)
+        from celosia_sim.virtual import VirtualBoard
     except ModuleNotFoundError as error:
         raise ToolError(
             f"the virtual board needs the package {error.name}, which is not installed: "
             "pip install 'celosia[sim,host]' installs it"
         ) from None
-    return board
+    return VirtualBoard(folder, progress=lambda stage, done: advance(stage, done, 1, ""))

@@ -240,7 +240,7 @@ def _reason(error: int, image: Image) -> str:
             f"was ended by the watchdog, which allows {image.watchdog_cycles:,} cycles where "
             f"{image.cycles:,} are predicted"
         )
-        if any(section.space == ImageSpace.EXTERNAL for section in image.sections):
+        if image.streams:
             reason += " (are the weights in the board's flash? 'celosia program' writes them)"
         return reason
     if error == Error.OPCODE:

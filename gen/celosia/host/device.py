@@ -22,7 +22,7 @@ from .link import Link
 from .model_files import ModelFiles, load_model_files
 from .operations import run_operations
 from .signature import Samples, Signature, TensorInfo
-from .transport import open_transport
+from .transport import default_timeout, open_transport
 
 #: Called with the stage, what is done of it, how much there is to do, and what is at work.
 Progress = Callable[[str, float, float | None, str], None]
@@ -85,7 +85,7 @@ class Device:
         port: str,
         *,
         baud_rate: int = 1_000_000,
-        timeout: float = 0.5,
+        timeout: float | None = None,
         attempts: int = 8,
         clock_mhz: float | None = None,
     ) -> Device:
@@ -95,7 +95,8 @@ class Device:
             port: "/dev/ttyUSB1", "COM3", a pyserial URL ("socket://host:port"), the path of a
                 pseudo-terminal, or "spi:BUS.DEVICE".
             baud_rate: bits a second, of SPI as well: at most an eighth of the accelerator's clock.
-            timeout: seconds to wait for an answer, beside the time that its bytes take.
+            timeout: seconds to wait for an answer, beside the time that its bytes take: by default
+                half a second, and a minute for a pseudo-terminal, as a simulation may serve it.
             attempts: how often a request is sent before it is given up.
             clock_mhz: the accelerator's clock, if it is not that of the folder that is loaded.
 
@@ -104,7 +105,9 @@ class Device:
                 accelerator of this version.
             ToolError: the package that opens the port is not installed.
         """
-        link = Link(open_transport(port, baud_rate), timeout=timeout, attempts=attempts)
+        timeout = default_timeout(port) if timeout is None else timeout
+        transport = open_transport(port, baud_rate, timeout)
+        link = Link(transport, timeout=timeout, attempts=attempts)
         try:
             return cls(link, clock_mhz=clock_mhz)
         except BaseException:

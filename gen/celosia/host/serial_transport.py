@@ -17,6 +17,8 @@ _BITS_PER_BYTE = 10
 #: A read returns at the first byte, and looks at its timeout this often, in seconds. (To change
 #: pyserial's own timeout configures the port anew.)
 _SLICE = 0.02
+#: No request has more bytes.
+_WRITE_LIMIT = 1 << 14
 #: Most bytes that one read returns, so that a line full of noise cannot keep it.
 _READ_LIMIT = 1 << 16
 
@@ -24,7 +26,7 @@ _READ_LIMIT = 1 << 16
 class SerialTransport:
     """A ``Transport`` over whatever pyserial opens by the name ``port``."""
 
-    def __init__(self, port: str, baud_rate: int) -> None:
+    def __init__(self, port: str, baud_rate: int, timeout: float) -> None:
         try:
             import serial
         except ModuleNotFoundError:
@@ -39,8 +41,8 @@ class SerialTransport:
                 port,
                 baudrate=baud_rate,
                 timeout=_SLICE,
-                # Ample for any request; without it a port that takes nothing would block forever.
-                write_timeout=2 + (1 << 16) / self.bytes_per_second,
+                # Without it a port that takes nothing would block for ever.
+                write_timeout=timeout + _WRITE_LIMIT / self.bytes_per_second,
                 exclusive=True,
             )
         except (OSError, ValueError) as error:  # SerialException is an OSError

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Protocol
 
@@ -33,13 +34,29 @@ class Transport(Protocol):
 _SPI = re.compile(r"spi:(\d+)\.(\d+)")
 
 
-def open_transport(port: str, bit_rate: int) -> Transport:
+#: Seconds to wait for an answer, beside the time that its bytes take.
+_TIMEOUT = 0.5
+#: The same where the other end is a program of this machine: it loses nothing, and it may be a
+#: simulation, which is slow.
+_PROGRAM_TIMEOUT = 60.0
+#: Pseudo-terminals of Linux and macOS.
+_PSEUDO_TERMINALS = ("/dev/pts/", "/dev/ttys")
+
+
+def default_timeout(port: str) -> float:
+    """Seconds to wait for an answer at ``port``."""
+    pseudo = os.path.realpath(port).startswith(_PSEUDO_TERMINALS)
+    return _PROGRAM_TIMEOUT if pseudo else _TIMEOUT
+
+
+def open_transport(port: str, bit_rate: int, timeout: float) -> Transport:
     """The line called ``port``.
 
     Args:
         port: a serial port ("/dev/ttyUSB1", "COM3"), a pseudo-terminal's path, a URL of pyserial
             ("socket://host:port"), or "spi:BUS.DEVICE" for a device of Linux's spidev.
         bit_rate: bits a second.
+        timeout: seconds that the line may take no bytes.
 
     Raises:
         PortError: it cannot be opened.
@@ -57,4 +74,4 @@ def open_transport(port: str, bit_rate: int) -> Transport:
         return SpiTransport(int(match[1]), int(match[2]), bit_rate)
     from .serial_transport import SerialTransport
 
-    return SerialTransport(port, bit_rate)
+    return SerialTransport(port, bit_rate, timeout)
