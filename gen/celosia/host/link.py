@@ -117,7 +117,8 @@ class Link:
     def _read(self, space: int, address: int, words: int) -> bytes:
         self._reads = (self._reads + 1) % _READ_NUMBERS
         number = (self._last + _READ_DISTANCE + self._reads) % 256
-        what = f"read {4 * words} bytes at {address:#x} of space {space}"
+        where = "the registers" if space == REGISTER_SPACE else Space(space).name
+        what = f"read {4 * words} bytes at {address:#x} of {where}"
         argument = space << 28 | address
         return self._exchange(what, Command.READ, number, words, argument, words=words).payload
 
