@@ -5,16 +5,20 @@
 >>> manifest = celosia.generate("model.tflite", board="icebreaker", output="build/model")
 >>> result = celosia.simulate("build/model", "images.npy")
 >>> bitstream = celosia.build("build/model", seeds=range(1, 6)).bitstream
+>>> with celosia.Device.open("/dev/ttyUSB1") as device:
+...     device.load("build/model")
+...     scores = device(image)
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from celosia.generation import generate
+    from celosia.host import Device
     from celosia.toolchain import build
     from celosia_sim.simulate import simulate
 
-__all__ = ["build", "generate", "simulate"]
+__all__ = ["Device", "build", "generate", "simulate"]
 
 
 def __getattr__(name: str) -> Any:
@@ -27,6 +31,10 @@ def __getattr__(name: str) -> Any:
         from celosia.toolchain import build
 
         return build
+    if name == "Device":
+        from celosia.host import Device
+
+        return Device
     if name == "simulate":
         try:
             from celosia_sim.simulate import simulate

@@ -8,32 +8,13 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from celosia.compiler.image import Image, ImageSpace, TensorPort
+from celosia.compiler.image import Image, ImageSpace
+from celosia.tensors import counters_bytes, from_bytes, span, to_bytes
 
 from .rtl.job import Job, Run, Section
 
 #: A run that takes this many times its predicted cycles is hung.
 WATCHDOG_FACTOR = 4
-
-
-def span(port: TensorPort) -> int:
-    """Bytes from a tensor's first element to its last, both included."""
-    return 1 + sum((n - 1) * s for n, s in zip(port.shape, port.strides, strict=True))
-
-
-def to_bytes(port: TensorPort, values: npt.NDArray[np.generic]) -> bytes:
-    """The bytes of a tensor as they lie in the scratchpad; what lies between its elements is the
-    zero point, as in its border."""
-    content = np.full(span(port), port.zero_point, np.dtype(port.dtype)).view(np.uint8)
-    view = np.lib.stride_tricks.as_strided(content, port.shape, port.strides)
-    view[...] = values.reshape(port.shape).view(np.uint8)
-    return content.tobytes()
-
-
-def from_bytes(port: TensorPort, content: bytes) -> npt.NDArray[np.generic]:
-    """The tensor in the ``span`` bytes read at its address."""
-    raw = np.frombuffer(content, np.dtype(port.dtype))
-    return np.lib.stride_tricks.as_strided(raw, port.shape, port.strides).copy()
 
 
 def job_for(
@@ -65,7 +46,7 @@ def job_for(
                 steps[layer.last].append((layer.output.address, span(layer.output)))
         # The last instruction, END, has nothing behind it to pause at.
         steps = steps[:-1]
-    profile = (image.profile_base, 4 * (len(image.instructions) - 1))
+    profile = (image.profile_base, counters_bytes(image))
     return Job(
         sections=sections,
         start=image.entry,
@@ -87,21 +68,6 @@ def outputs_of(image: Image, run: Run) -> dict[int, npt.NDArray[np.generic]]:
         port.tensor: from_bytes(port, content)
         for port, content in zip(image.outputs, run.reads[1:], strict=True)
     }
-
-
-def layer_cycles(image: Image, run: Run) -> list[int]:
-    """Clock cycles of each of the image's layers, measured by the accelerator itself.
-
-    What belongs to no layer (the set-up) counts to the layer behind it.
-    """
-    ends = np.frombuffer(run.reads[0], "<u4").astype(np.int64)
-    cycles = []
-    before = 0
-    for layer in image.layers:
-        end = int(ends[layer.last]) if layer.last >= layer.first else before
-        cycles.append(end - before)
-        before = end
-    return cycles
 
 
 def utilization(image: Image, cycles: int) -> float:

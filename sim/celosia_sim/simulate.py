@@ -17,10 +17,11 @@ from celosia.errors import InputError, ToolError
 from celosia.graph.ir import Graph
 from celosia.importer import load_tflite
 from celosia.passes import optimize
+from celosia.samples import load_samples, quantize_samples
+from celosia.tensors import from_bytes, layer_cycles
 from celosia_hw.isa import Error, Status
 
-from .accelerator import from_bytes, job_for, layer_cycles, outputs_of, utilization
-from .inputs import load_samples, quantize_samples
+from .accelerator import job_for, outputs_of, utilization
 from .reference import run as run_reference
 from .reference import run_from
 from .rtl.build import Simulator, build
@@ -166,6 +167,7 @@ def simulate(
         failures[0] = check.first_difference(first, values[first]) or failures[0]
 
     cycles = [run.cycles for run in runs]
+    by_layer = layer_cycles(image, runs[0].reads[0])
     record = SimulationResult(
         samples=len(values),
         mismatches=len(failures),
@@ -173,7 +175,7 @@ def simulate(
         predicted_cycles=image.cycles,
         layers=[
             LayerResult(layer.name, layer.op, layer.macs, count)
-            for layer, count in zip(image.layers, layer_cycles(image, runs[0]), strict=True)
+            for layer, count in zip(image.layers, by_layer, strict=True)
         ],
         macs=image.macs,
         macs_per_cycle=image.macs / cycles[0],

@@ -24,7 +24,7 @@ def test_help_lists_the_commands_with_examples(run: Run) -> None:
     result = run("--help")
     assert result.exit_code == 0
     assert set(celosia.commands) == {
-        *("generate", "simulate", "build", "program", "inspect", "boards")
+        *("generate", "simulate", "build", "program", "run", "virtual", "inspect", "boards")
     }
     for command in celosia.commands:
         assert f"  {command} " in result.stdout
@@ -60,6 +60,11 @@ def test_importing_the_command_line_is_quick_and_needs_no_simulator() -> None:
         (["inspect"], "Missing argument 'MODEL'"),
         (["generate", "model.tflite"], "Missing option '--board'"),
         (["simulate", "build/model"], "Missing option '--input'"),
+        (["run", "build/model", "--port", "COM4"], "Missing option '--input'"),
+        (["run", "x", "--input", "x.npy"], "give --port or --virtual, one of them"),
+        (["run", "x", "--input", "x.npy", "--port", "p", "--virtual"], "give --port or --virtual"),
+        (["run", "x", "--input", "x.npy", "--port", "p", "--baud", "0"], "0 is not in the range"),
+        (["virtual"], "Missing argument 'DIRECTORY'"),
         (["boards", "--jsn"], "No such option"),
         (["generate", "m.tflite", "--board", "x", "--array", "4"], "'4' is no array"),
         (["generate", "m.tflite", "--board", "x", "--array", "3x4"], "each one of 2, 4, 8, 16"),

@@ -31,6 +31,7 @@ def test_commands_in_the_documents_exist() -> None:
         "docs/files.md",
         "docs/README.md",
         "docs/boards.md",
+        "docs/host.md",
         "examples/digits/README.md",
     ):
         for line in re.findall(r"celosia (\w+) [^`\n]*", text(document)):
@@ -64,6 +65,7 @@ def test_every_key_of_a_simulation_is_described() -> None:
         "docs/README.md",
         "docs/files.md",
         "docs/boards.md",
+        "docs/host.md",
         "examples/digits/README.md",
     ],
 )

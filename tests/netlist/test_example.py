@@ -18,6 +18,7 @@ from celosia.compiler.sizing import size_config
 from celosia.graph.ir import Graph
 from celosia.importer import load_tflite
 from celosia.passes import optimize
+from celosia.tensors import from_bytes
 from celosia.toolchain.execute import run_checked
 from celosia.toolchain.prepare import prepare_tools
 from celosia.toolchain.sources import Sources
@@ -27,7 +28,7 @@ from celosia_hw.config import AcceleratorConfig
 from celosia_hw.isa import Status
 from celosia_hw.primitives import Technology
 from celosia_hw.verilog import to_verilog
-from celosia_sim.accelerator import from_bytes, job_for
+from celosia_sim.accelerator import job_for
 from celosia_sim.models import library
 from celosia_sim.network import simulation
 from celosia_sim.reference import run

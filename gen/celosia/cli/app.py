@@ -11,7 +11,9 @@ from .examples import examples
 from .generate import generate
 from .inspect import inspect
 from .program import program
+from .run import run
 from .simulate import simulate
+from .virtual import virtual
 
 
 @click.group(
@@ -22,6 +24,7 @@ from .simulate import simulate
         "celosia simulate build/model --input images.npy",
         "celosia build build/model",
         "celosia program build/model",
+        "celosia run build/model --port /dev/ttyUSB1 --input images.npy",
     ),
 )
 @click.version_option(package_name="celosia", message="%(prog)s %(version)s")
@@ -34,5 +37,5 @@ def celosia() -> None:
     """
 
 
-for command in (generate, simulate, build, program, inspect, boards):
+for command in (generate, simulate, build, program, run, virtual, inspect, boards):
     celosia.add_command(command)

@@ -13,12 +13,6 @@ from celosia_hw.link.protocol import Command, request
 _PIECE = 4096
 
 
-def watchdog_cycles(cycles: int) -> int:
-    """Cycles after which a run is ended that is predicted to take ``cycles``: as memory outside may
-    be slower than assumed, with much to spare."""
-    return min(2 * cycles + 100_000, (1 << 32) - 1)
-
-
 def boot_stream(image: Image) -> bytes:
     """The requests that load ``image``, one behind the other, with END as the last one."""
     requests: list[tuple[int, int, int, bytes]] = [
@@ -34,7 +28,7 @@ def boot_stream(image: Image) -> bytes:
             requests.append((Command.WRITE, len(words) // 4, where, words))
     requests += [
         (Command.SET, Register.START, image.entry, b""),
-        (Command.SET, Register.WATCHDOG, watchdog_cycles(image.cycles), b""),
+        (Command.SET, Register.WATCHDOG, image.watchdog_cycles, b""),
         (Command.SET, Register.BREAKPOINT, 0, b""),
         (Command.END, 0, 0, b""),
     ]

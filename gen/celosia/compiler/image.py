@@ -174,6 +174,12 @@ class Image:
         return any(section.space == ImageSpace.EXTERNAL for section in self.sections)
 
     @property
+    def watchdog_cycles(self) -> int:
+        """Cycles after which a run is ended: as memory outside may be slower than assumed, with
+        much to spare."""
+        return min(2 * self.cycles + 100_000, _U32)
+
+    @property
     def macs(self) -> int:
         return sum(layer.macs for layer in self.layers)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Input data of a model: from a file or an array to the int8 tensor that the model defines."""
+"""Input data of a model: from a file or an array to the tensor that the model defines."""
 
 from __future__ import annotations
 
@@ -71,11 +71,18 @@ def quantize_samples(
         )
     if not np.isfinite(samples).all():
         raise InputError("the input holds values that are not finite")
+    return quantize(samples, scale=scale, zero_point=zero_point, dtype=dtype)
+
+
+def quantize(
+    values: npt.NDArray[Any], *, scale: float, zero_point: int, dtype: str
+) -> npt.NDArray[np.generic]:
+    """Finite numbers as ``dtype``, as the operator QUANTIZE makes it of float32."""
     # The quotient is float32 as in the reference, the rounding exact.
-    scaled = (samples.astype(np.float32) / np.float32(scale)).astype(np.float64)
+    with np.errstate(over="ignore"):  # what is beyond float32 is beyond 8 bits
+        scaled = (values.astype(np.float32) / np.float32(scale)).astype(np.float64)
     rounded = np.trunc(scaled + np.copysign(0.5, scaled))
-    limits = np.iinfo(wanted)
-    quantized: npt.NDArray[np.generic] = np.clip(
-        rounded + zero_point, limits.min, limits.max
-    ).astype(wanted)
+    limits = np.iinfo(np.dtype(dtype))
+    clamped = np.clip(rounded + zero_point, limits.min, limits.max)
+    quantized: npt.NDArray[np.generic] = clamped.astype(dtype)
     return quantized
