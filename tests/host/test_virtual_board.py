@@ -63,3 +63,29 @@ def test_the_command_runs_on_the_design(folder: Path, expected: Any, tmp_path: P
     report = json.loads(result.stdout)
     assert np.array_equal(np.load(report["outputs"][0]), expected[:2])
     assert report["cycles"][0] == report["cycles"][1] > 0
+
+
+@pytest.mark.long
+def test_spi_and_a_boot_from_flash(folder: Path, image: Image, images: Any, expected: Any) -> None:
+    """The design boots from its flash memory: nothing but inputs needs to be written."""
+    from celosia_hw.core import LinkKind
+    from celosia_hw.isa import Boot
+    from celosia_sim.virtual import VirtualBoard
+
+    with VirtualBoard(folder, link=LinkKind.SPI, flash=True) as board:
+        with Device.open(board.port) as device:
+            assert device._accelerator.state().boot == Boot.DONE
+            device.load(folder)
+            assert np.array_equal(device(images[:2]), expected[:2].reshape(2, 10))
+
+
+@pytest.mark.long
+def test_a_flash_memory_without_an_image(folder: Path, images: Any, expected: Any) -> None:
+    from celosia_hw.isa import Boot
+    from celosia_sim.virtual import VirtualBoard
+
+    with VirtualBoard(folder, flash=b"") as board:
+        with Device.open(board.port) as device:
+            assert device._accelerator.state().boot == Boot.FAILED
+            device.load(folder)
+            assert np.array_equal(device(images[0]), expected[0].reshape(10))

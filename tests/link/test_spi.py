@@ -79,16 +79,30 @@ async def both_ways(dut: Any) -> None:
     pins = await started(dut)
     rng = random.Random(5)
     for length in (1, 2, 3, 20, 100):
-        data, answer = rng.randbytes(length), list(rng.randbytes(rng.randrange(length)))
+        data, answer = rng.randbytes(length), list(rng.randbytes(rng.randrange(length + 1)))
         pins.to_send = list(answer)
         pins.received.clear()
         back = await pins.transfer(data)
         assert bytes(pins.received) == data
-        # The first byte is a flag, and so are those behind the last one.
-        sent = bytes((FLAG, *answer))
-        assert back[: len(sent)] == sent[:length]
+        # Behind the last byte flags are sent.
+        sent = bytes(answer)
+        assert back[: len(sent)] == sent
         assert set(back[len(sent) :]) <= {FLAG}
         assert not pins.to_send
+
+
+@cocotb.test()
+async def answers_in_pieces(dut: Any) -> None:
+    """What is sent may come in several transfers, and nothing comes between."""
+    pins = await started(dut)
+    rng = random.Random(8)
+    answer = rng.randbytes(60)
+    pins.to_send = list(answer)
+    back = b""
+    while len(back) < len(answer):
+        back += await pins.transfer(rng.randbytes(rng.randrange(1, 9)))
+    assert back[: len(answer)] == answer
+    assert set(back[len(answer) :]) <= {FLAG}
 
 
 @cocotb.test()

@@ -35,10 +35,24 @@ _LOOK_SECONDS = 0.5
     epilog=examples(
         "celosia virtual build/model",
         "celosia virtual build/model --seconds 60 --json",
+        "celosia virtual build/model --link spi --flash",
         "celosia run build/model --port /dev/pts/3 --input images.npy",
     ),
 )
 @click.argument("directory", type=click.Path(path_type=Path))
+@click.option(
+    "--link",
+    type=click.Choice(["uart", "spi"]),
+    default="uart",
+    show_default=True,
+    help="What is at the pins: a serial port, or SPI behind a socket.",
+)
+@click.option(
+    "--flash/--no-flash",
+    default=None,
+    help="Whether the board boots from a flash memory with the model in it; by default it does if "
+    "weights are streamed from there.",
+)
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0),
@@ -46,16 +60,21 @@ _LOOK_SECONDS = 0.5
     help="End after N seconds; without it, Ctrl-C ends it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
-def virtual(directory: Path, *, seconds: float | None, as_json: bool) -> None:
+def virtual(
+    directory: Path, *, link: str, flash: bool | None, seconds: float | None, as_json: bool
+) -> None:
     """Simulate the accelerator in DIRECTORY as a board behind a pseudo-terminal.
 
     Prints the path of the port, which takes what a board's serial port takes: 'celosia run
-    --port', celosia.Device, the C driver on a PC. The port is gone when the command ends.
+    --port', celosia.Device, the C driver on a PC. The port is gone when the command ends. With SPI
+    the path is that of a socket, which answers each byte with the one that came back.
     """
     try:
         with ExitStack() as stack:
             with progress_bars(STAGES, quiet=as_json) as advance:
-                board = stack.enter_context(virtual_board(directory, advance))
+                board = stack.enter_context(
+                    virtual_board(directory, advance, link=link, flash=flash)
+                )
             ended = stack.enter_context(_interrupts())
             record = {"port": board.port, "baud_rate": board.baud_rate}
             click.echo(json.dumps(record) if as_json else board.port)

@@ -17,18 +17,27 @@ if TYPE_CHECKING:
 STAGES = {"compile": "Compiling", "start": "Starting"}
 
 
-def virtual_board(folder: Path, advance: Advance) -> VirtualBoard:
+def virtual_board(
+    folder: Path, advance: Advance, *, link: str = "uart", flash: bool | None = None
+) -> VirtualBoard:
     """The accelerator of a folder, simulated at its pins while the block that it is entered in
-    lasts.
+    lasts. ``link`` and ``flash`` are as for ``build``; by default there is a flash memory if the
+    model needs one.
 
     Raises:
         ToolError: a package that the simulation needs is not installed.
     """
     try:
+        from celosia_hw.core import LinkKind
         from celosia_sim.virtual import VirtualBoard
     except ModuleNotFoundError as error:
         raise ToolError(
             f"the virtual board needs the package {error.name}, which is not installed: "
             "pip install 'celosia[sim,host]' installs it"
         ) from None
-    return VirtualBoard(folder, progress=lambda stage, done: advance(stage, done, 1, ""))
+    return VirtualBoard(
+        folder,
+        link=LinkKind(link),
+        flash=flash,
+        progress=lambda stage, done: advance(stage, done, 1, ""),
+    )

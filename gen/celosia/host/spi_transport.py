@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""SPI devices of Linux, by spidev: mode 0, most significant bit first."""
+"""SPI: devices of Linux, by spidev, in mode 0 with the most significant bit first; and those of
+virtual boards, behind a socket of this machine."""
 
 from __future__ import annotations
 
 import contextlib
+import socket
 import time
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from celosia.errors import ToolError
 from celosia_hw.link.protocol import FLAG
@@ -14,16 +16,28 @@ from .errors import PortError
 
 #: Bytes of one transfer: spidev's default buffer holds 4096.
 _TRANSFER = 2048
+#: Seconds that a simulation may take for a transfer.
+_SOCKET_TIMEOUT = 60.0
 #: Flags that are sent at a time while an answer is awaited.
 _IDLE = bytes((FLAG,)) * 64
 
 
-class SpiTransport:
-    """A ``Transport`` over the device /dev/spidevBUS.DEVICE.
+class SpiBus(Protocol):
+    """What transfers bytes.
 
-    Each byte that is sent brings one back; what are flags alone, as the device sends them while it
-    has nothing to say, is dropped.
+    Raises:
+        OSError: (by ``transfer``) it does not work any more.
     """
+
+    def transfer(self, data: bytes) -> bytes:
+        """As many bytes as ``data`` has, which come back while they are sent."""
+
+    def close(self) -> None:
+        """More than once is allowed."""
+
+
+class SpidevBus:
+    """The device /dev/spidevBUS.DEVICE."""
 
     def __init__(self, bus: int, device: int, bit_rate: int) -> None:
         try:
@@ -33,10 +47,6 @@ class SpiTransport:
                 "SPI needs the package spidev (Linux only), which is not installed: "
                 "pip install 'celosia[spi]' installs it"
             ) from None
-        self.name = f"spi:{bus}.{device}"
-        self.bytes_per_second = bit_rate / 8
-        self._arrived = bytearray()
-        self._inside = False
         self._spi: Any = spidev.SpiDev()
         try:
             self._spi.open(bus, device)
@@ -45,9 +55,60 @@ class SpiTransport:
         except (OSError, ValueError) as error:
             self.close()
             raise PortError(
-                f"{self.name}: cannot be opened: {error}; is /dev/spidev{bus}.{device} there, and "
-                "may you use it?"
+                f"spi:{bus}.{device}: cannot be opened: {error}; is /dev/spidev{bus}.{device} "
+                "there, and may you use it?"
             ) from None
+
+    def transfer(self, data: bytes) -> bytes:
+        return bytes(self._spi.xfer2(list(data)))
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._spi.close()
+
+
+class SocketBus:
+    """A socket that answers each byte with the one that came back."""
+
+    def __init__(self, path: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(_SOCKET_TIMEOUT)
+        try:
+            self._socket.connect(path)
+        except OSError as error:
+            self.close()
+            raise PortError(
+                f"spi:{path}: cannot be opened: {error.strerror or error}; does the virtual board "
+                "run?"
+            ) from None
+
+    def transfer(self, data: bytes) -> bytes:
+        self._socket.sendall(data)
+        received = bytearray()
+        while len(received) < len(data):
+            part = self._socket.recv(len(data) - len(received))
+            if not part:
+                raise OSError("the other side has gone")
+            received += part
+        return bytes(received)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class SpiTransport:
+    """A ``Transport`` over a bus.
+
+    Each byte that is sent brings one back; what are flags alone, as the device sends them while it
+    has nothing to say, is dropped.
+    """
+
+    def __init__(self, name: str, bus: SpiBus, bit_rate: int) -> None:
+        self.name = name
+        self.bytes_per_second = bit_rate / 8
+        self._bus = bus
+        self._arrived = bytearray()
+        self._inside = False
 
     def write(self, data: bytes) -> None:
         for start in range(0, len(data), _TRANSFER):
@@ -64,12 +125,11 @@ class SpiTransport:
         return data
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._spi.close()
+        self._bus.close()
 
     def _transfer(self, data: bytes) -> None:
         try:
-            received = bytes(self._spi.xfer2(list(data)))
+            received = self._bus.transfer(data)
         except (OSError, ValueError) as error:
             self._gone(error)
         if self._inside or received.strip(_IDLE):

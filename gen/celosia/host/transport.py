@@ -32,7 +32,7 @@ class Transport(Protocol):
 
 
 _SPI = re.compile(r"spi:(\d+)\.(\d+)")
-
+_SPI_SOCKET = re.compile(r"spi:(.*/.*)")
 
 #: Seconds to wait for an answer, beside the time that its bytes take.
 _TIMEOUT = 0.5
@@ -46,7 +46,7 @@ _PSEUDO_TERMINALS = ("/dev/pts/", "/dev/ttys")
 def default_timeout(port: str) -> float:
     """Seconds to wait for an answer at ``port``."""
     pseudo = os.path.realpath(port).startswith(_PSEUDO_TERMINALS)
-    return _PROGRAM_TIMEOUT if pseudo else _TIMEOUT
+    return _PROGRAM_TIMEOUT if pseudo or _SPI_SOCKET.fullmatch(port) else _TIMEOUT
 
 
 def open_transport(port: str, bit_rate: int, timeout: float) -> Transport:
@@ -54,7 +54,8 @@ def open_transport(port: str, bit_rate: int, timeout: float) -> Transport:
 
     Args:
         port: a serial port ("/dev/ttyUSB1", "COM3"), a pseudo-terminal's path, a URL of pyserial
-            ("socket://host:port"), or "spi:BUS.DEVICE" for a device of Linux's spidev.
+            ("socket://host:port"), "spi:BUS.DEVICE" for a device of Linux's spidev, or "spi:PATH"
+            for the socket of a virtual board.
         bit_rate: bits a second.
         timeout: seconds that the line may take no bytes.
 
@@ -66,12 +67,16 @@ def open_transport(port: str, bit_rate: int, timeout: float) -> Transport:
         raise PortError(f"{port}: {bit_rate} bits a second are no speed")
     # Imported late: each needs a package of its own.
     if port.startswith("spi:"):
-        match = _SPI.fullmatch(port)
-        if match is None:
-            raise PortError(f"{port!r} names no SPI device; write spi:BUS.DEVICE, such as spi:0.1")
-        from .spi_transport import SpiTransport
+        from .spi_transport import SocketBus, SpiBus, SpidevBus, SpiTransport
 
-        return SpiTransport(int(match[1]), int(match[2]), bit_rate)
+        bus: SpiBus
+        if match := _SPI.fullmatch(port):
+            bus = SpidevBus(int(match[1]), int(match[2]), bit_rate)
+        elif match := _SPI_SOCKET.fullmatch(port):
+            bus = SocketBus(match[1])
+        else:
+            raise PortError(f"{port!r} names no SPI device; write spi:BUS.DEVICE, such as spi:0.1")
+        return SpiTransport(port, bus, bit_rate)
     from .serial_transport import SerialTransport
 
     return SerialTransport(port, bit_rate, timeout)

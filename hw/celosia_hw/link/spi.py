@@ -21,8 +21,9 @@ class SpiPeripheral(wiring.Component):
 
     While chip select ``cs_n`` is low, ``copi`` is sampled at rising edges of ``sck``, and ``cipo``
     changes at falling ones; ``cipo_enable`` says when to drive it. A byte that is not complete when
-    ``cs_n`` rises is lost. ``o`` must be taken within 3 cycles. Where ``i`` has nothing to send,
-    and as the first byte of a transfer, a flag is sent.
+    ``cs_n`` rises is lost. ``o`` must be taken within 3 cycles. Where ``i`` has nothing to send, a
+    flag is sent; what the first byte of a transfer is to be must be there 2 cycles before ``cs_n``
+    falls.
 
     Latency: a byte is valid 3 cycles behind its last rising edge. ``cipo`` changes 3 cycles behind
     the falling edge: hence an eighth. Throughput: a byte every 8 periods of ``sck``.
@@ -56,20 +57,22 @@ class SpiPeripheral(wiring.Component):
         before = Signal()
         m.d.sync += before.eq(clock)
 
-        # Bits leave at the top and enter at the bottom; the first sent one is loaded while idle.
+        # Bits leave at the top and enter at the bottom.
         bits = Signal(8, reset_less=True)
         count = Signal(range(8))
         held = Signal()  # the bit that was sampled last, until it enters at the falling edge
         load = Signal()
+        offered = Signal()  # what was loaded is a byte of ``i``
         m.d.comb += [
             self.cipo.eq(bits[7]),
             self.cipo_enable.eq(~idle),
             self.o.payload.eq(Cat(held, bits[:7])),
-            self.i.ready.eq(load & ~idle),
         ]
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(clock & ~before):
+            # Only now it is certain that it is sent.
+            m.d.comb += self.i.ready.eq(offered & (count == 0) & ~idle)
             m.d.sync += [held.eq(copi), count.eq(count + 1)]
             m.d.sync += self.o.valid.eq(count.all() & ~idle)
         with m.If(~clock & before):
@@ -79,7 +82,8 @@ class SpiPeripheral(wiring.Component):
             m.d.comb += load.eq(1)
             m.d.sync += count.eq(0)
         with m.If(load):
-            m.d.sync += bits.eq(Mux(self.i.valid & ~idle, self.i.payload, FLAG))
+            m.d.sync += bits.eq(Mux(self.i.valid, self.i.payload, FLAG))
+            m.d.sync += offered.eq(self.i.valid)
         return m
 
 

@@ -35,7 +35,8 @@ class VirtualBoard:
     """The board of a folder that ``generate`` wrote, as a context manager.
 
     Between entering and leaving, ``port`` is the path of a pseudo-terminal, or with ``link`` SPI
-    that of a socket, where each byte that is sent is answered with the one that came back. The
+    "spi:" and that of a socket, where each byte that is sent is answered with the one that came
+    back. The
     design is the one that a board has, from the pins of its link on; its clock is as fast as the
     simulation, and a bit of its UART as short as it can be, so that little has to be simulated.
     ``baud_rate`` has no meaning for a pseudo-terminal, but programs want one.

@@ -81,7 +81,7 @@ class SpiSocket(_Port):
         self._listener.bind(str(self._path))
         self._listener.listen(1)
         self._connection: socket.socket | None = None
-        super().__init__(work, str(self._path))
+        super().__init__(work, f"spi:{self._path}")
 
     def __enter__(self) -> SpiSocket:
         return self
