@@ -109,6 +109,8 @@ static enum celosia_error send_request(struct celosia *device, const struct requ
     sender.checksum = CHECKSUM_START;
     sender.used = 0;
     sender.good = true;
+    /* The accelerator may still be sending the flag behind its last answer, and miss the first. */
+    send_raw(&sender, CELOSIA_FLAG);
     send_raw(&sender, CELOSIA_FLAG);
     bytes[0] = request->command;
     bytes[1] = request->number;
@@ -156,7 +158,7 @@ static uint32_t words_bytes(const struct request *request)
     return 4u * request->count;
 }
 
-/* Whether this is all of the answer. The flag behind it is not waited for. */
+/* Whether this is all of the answer but for the flag behind it. */
 static bool answers(const struct answer *answer, const struct request *request)
 {
     uint32_t length = CELOSIA_ANSWER_BYTES + CHECKSUM_BYTES;
@@ -174,6 +176,7 @@ static void begin(struct answer *answer)
     answer->checksum = CHECKSUM_START;
     answer->length = 0;
     answer->escaped = false;
+    answer->head[1] = CELOSIA_RESULT_OK;
 }
 
 /* Words go on as they come; those of an answer that turns out bad come again. */
@@ -206,11 +209,16 @@ static enum celosia_error receive(struct celosia *device, const struct request *
 
     begin(&answer);
     for (;;) {
-        int got = device->read(device->context, bytes, sizeof bytes, timeout);
+        /* The accelerator hears nothing before it has sent that flag, which SPI may hide. */
+        bool complete = answers(&answer, request);
+        int got = device->read(device->context, bytes, sizeof bytes, complete ? 1 : timeout);
         int i;
 
+        *result = answer.head[1];
         if (got < 0 || got > (int)sizeof bytes)
             return CELOSIA_ERROR_IO;
+        if (got == 0 && complete)
+            return CELOSIA_OK;
         if (got == 0 || noise < (uint32_t)got)
             return CELOSIA_ERROR_TIMEOUT;
         noise -= (uint32_t)got;
@@ -218,6 +226,9 @@ static enum celosia_error receive(struct celosia *device, const struct request *
             uint8_t byte = bytes[i];
 
             if (byte == CELOSIA_FLAG) {
+                *result = answer.head[1];
+                if (answers(&answer, request))
+                    return CELOSIA_OK;
                 begin(&answer);
             } else if (answer.length > limit) {
                 continue;
@@ -228,10 +239,6 @@ static enum celosia_error receive(struct celosia *device, const struct request *
                     byte ^= CELOSIA_ESCAPE_CHANGE;
                 answer.escaped = false;
                 take_byte(&answer, request, byte);
-                if (answers(&answer, request)) {
-                    *result = answer.head[1];
-                    return CELOSIA_OK;
-                }
             }
         }
     }

@@ -16,7 +16,7 @@ from celosia_sim.tflite_writer import ModelBuilder, per_tensor
 
 Run = Callable[..., Result]
 
-FILES = {"top.v", "model.image", "model.tflite", "manifest.json"}
+FILES = {"top.v", "model.image", "model.h", "model.tflite", "manifest.json"}
 
 
 @pytest.fixture(scope="module")
