@@ -196,6 +196,9 @@ static enum celosia_error check_header(const struct celosia *device,
         return CELOSIA_ERROR_SPACE;
     if (inputs > CELOSIA_TENSORS || outputs > CELOSIA_TENSORS - inputs)
         return CELOSIA_ERROR_TENSORS;
+    if (CELOSIA_IMAGE_RECORD_BYTES + *sections * CELOSIA_SECTION_RECORD_BYTES +
+            (inputs + outputs) * CELOSIA_TENSOR_RECORD_BYTES > source->bytes)
+        return CELOSIA_ERROR_IMAGE_CONTENT;
     model->inputs = (uint8_t)inputs;
     model->outputs = (uint8_t)outputs;
     return CELOSIA_OK;

@@ -171,7 +171,9 @@ class Endpoint:
             return Result.LENGTH, False
         space, address = argument >> 28, argument & ((1 << 28) - 1)
         denied = (
-            (REGISTERS,) if command == Command.WRITE else (int(Space.WEIGHTS), int(Space.PARAMETERS))
+            (REGISTERS,)
+            if command == Command.WRITE
+            else (int(Space.WEIGHTS), int(Space.PARAMETERS))
         )
         size = target.size(space)
         if space in denied or address + 4 * count > size or address % target.row(space):
@@ -224,7 +226,7 @@ class Memories:
             int(Space.WEIGHTS): bytearray(config.weight_bytes),
             int(Space.PARAMETERS): bytearray(config.parameter_bytes),
         }
-        self.registers = {register: 0 for register in Register}
+        self.registers = dict.fromkeys(Register, 0)
         self.registers |= {
             Register.IDENT: IDENT_VALUE,
             Register.CONFIG: config.fingerprint,

@@ -4,29 +4,63 @@
 from __future__ import annotations
 
 import ctypes
-import re
 from collections import deque
 from collections.abc import Callable
-from ctypes import POINTER, byref, c_bool, c_int, c_int8, c_int16, c_int32, c_uint8, c_uint16
-from ctypes import c_uint32, c_void_p
+from ctypes import (
+    POINTER,
+    byref,
+    c_bool,
+    c_int,
+    c_int8,
+    c_int16,
+    c_int32,
+    c_uint8,
+    c_uint16,
+    c_uint32,
+    c_void_p,
+)
 from enum import IntEnum
-from pathlib import Path
 
 from celosia_sim.link_faults import FaultyLine
 from celosia_sim.link_model import Endpoint
 
-HEADER = Path(__file__).resolve().parents[2] / "firmware" / "include" / "celosia.h"
 
+class CError(IntEnum):
+    """``enum celosia_error``."""
 
-def _errors() -> dict[str, int]:
-    """The members of ``enum celosia_error``, numbered as C does it."""
-    body = HEADER.read_text().split("enum celosia_error {")[1].split("}")[0]
-    body = re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL)
-    names = re.findall(r"CELOSIA_(?:ERROR_)?(\w+)(?: = [\w]+)?,?", body)
-    return {name: index for index, name in enumerate(n for n in names if "RESULT_" not in n)}
+    OK = 0
+    CHECKSUM = 1
+    COMMAND = 2
+    LENGTH = 3
+    ADDRESS = 4
+    STATE = 5
+    SEQUENCE = 6
+    MISMATCH = 7
+    RESULT = 8
+    IO = 9
+    TIMEOUT = 10
+    DEVICE = 11
+    PROTOCOL = 12
+    VERSION = 13
+    CLOSED = 14
+    ARGUMENT = 15
+    SOURCE = 16
+    IMAGE = 17
+    IMAGE_VERSION = 18
+    IMAGE_LENGTH = 19
+    IMAGE_CHECKSUM = 20
+    IMAGE_CONTENT = 21
+    CONFIG = 22
+    SPACE = 23
+    TENSORS = 24
+    NOT_LOADED = 25
+    BOOT = 26
+    BUSY = 27
+    STOPPED = 28
+    WATCHDOG = 29
+    PROGRAM = 30
+    ACCESS = 31
 
-
-CError = IntEnum("CError", _errors())  # type: ignore[misc]
 
 WRITE = ctypes.CFUNCTYPE(c_bool, c_void_p, POINTER(c_uint8), c_uint32)
 READ = ctypes.CFUNCTYPE(c_int, c_void_p, POINTER(c_uint8), c_uint32, c_uint32)
@@ -129,7 +163,7 @@ def source_of(image: bytes, *, broken_from: int | None = None, most_reads: int =
     def read(_context: object, offset: int, target: object, count: int) -> bool:
         nonlocal reads
         reads += 1
-        assert 0 < count
+        assert count > 0
         assert offset + count <= len(image), "reading beyond the image"
         if reads > most_reads or (broken_from is not None and offset + count > broken_from):
             return False

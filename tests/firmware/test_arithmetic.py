@@ -52,13 +52,19 @@ def test_softmax_of_all_pairs(library: ctypes.CDLL) -> None:
 
 def values(rng: np.random.Generator) -> list[int]:
     edges = [INT32_MIN, INT32_MIN + 1, -(1 << 30), -3, -2, -1, 0, 1, 2, 3, 1 << 30, INT32_MAX]
-    some = rng.integers(INT32_MIN, INT32_MAX + 1, 60).tolist()
-    return edges + some + rng.integers(-3000, 3000, 60).tolist()
+    some = rng.integers(INT32_MIN, INT32_MAX + 1, 60)
+    return edges + [int(x) for x in (*some, *rng.integers(-3000, 3000, 60))]
 
 
 def test_multiply_and_requantize(library: ctypes.CDLL) -> None:
     rng = np.random.default_rng(2)
-    multipliers = [0, 1 << 30, (1 << 30) + 1, INT32_MAX, *rng.integers(1 << 30, 1 << 31, 5).tolist()]
+    multipliers = [
+        0,
+        1 << 30,
+        (1 << 30) + 1,
+        INT32_MAX,
+        *rng.integers(1 << 30, 1 << 31, 5).tolist(),
+    ]
     for x in values(rng):
         for multiplier in multipliers:
             for shift in range(-31, 32):

@@ -10,24 +10,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.firmware.driver import CError, Link, Model, Status, source_of
 
 from celosia.arithmetic.softmax import softmax_parameters
 from celosia.compiler.image import Image, ImageSpace, Section, TensorPort
 from celosia.importer import load_tflite
 from celosia.passes import optimize
+from celosia.tensors import span, to_bytes
 from celosia_hw.isa import Boot, Error, Register, Space
 from celosia_hw.link.protocol import answer, stuff
-from celosia_sim.accelerator import span, to_bytes
 from celosia_sim.link_model import Endpoint, Memories
 from celosia_sim.link_program import program_runner
 from celosia_sim.reference import run as run_reference
-from tests.firmware.driver import CError, Link, Model, Status, source_of
 
 DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits"
 
 
-def opened(library: ctypes.CDLL, memories: Memories, **options: int) -> Link:
-    link = Link(library, Endpoint(memories, last=77), **options)
+def opened(library: ctypes.CDLL, memories: Memories, *, most: int = 32, attempts: int = 0) -> Link:
+    link = Link(library, Endpoint(memories, last=77), most=most, attempts=attempts)
     assert link.call("open") == CError.OK
     return link
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.firmware.conftest import FIRMWARE, ROOT, SANITIZERS, Compile
 
 from celosia.compiler.image import Image
 from celosia_sim.link_faults import FaultyLine
 from celosia_sim.link_model import Endpoint, Memories
 from celosia_sim.link_program import program_runner
-from tests.firmware.conftest import FIRMWARE, ROOT, SANITIZERS, Compile
 
 DIGITS = ROOT / "examples" / "digits"
 PICTURES = 6
@@ -88,7 +88,7 @@ def folder(tmp_path: Path, digits_image: Image) -> Path:
     digits_image.save(tmp_path / "model.image")
     pictures = np.load(DIGITS / "images.npy")[:PICTURES]
     (tmp_path / "inputs").write_bytes(pictures.tobytes())
-    names = "zero one two three four five six seven eight nine".split()
+    names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
     (tmp_path / "labels.txt").write_text("\r\n".join(names))
     return tmp_path
 
@@ -101,8 +101,12 @@ def classify(program: Path, folder: Path, *arguments: object) -> subprocess.Comp
 @pytest.mark.parametrize("baud", [115_200, 1_000_000, 3_000_000])
 @pytest.mark.parametrize("faulty", [False, True])
 def test_digits_are_classified(
-    program: Path, folder: Path, ports: Callable[..., Port], digits_image: Image,
-    baud: int, faulty: bool,
+    program: Path,
+    folder: Path,
+    ports: Callable[..., Port],
+    digits_image: Image,
+    baud: int,
+    faulty: bool,
 ) -> None:
     faults = {}
     if faulty:
@@ -114,7 +118,7 @@ def test_digits_are_classified(
     found = re.findall(r"^(\d+): class (\d) (\w+), (\d+) cycles$", done.stdout, re.MULTILINE)
     assert [int(number) for number, *_ in found] == list(range(PICTURES))
     assert [int(best) for _, best, *_ in found] == digits.tolist()
-    names = "zero one two three four five six seven eight nine".split()
+    names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
     assert [name for _, _, name, _ in found] == [names[digit] for digit in digits]
     assert {int(cycles) for *_, cycles in found} == {digits_image.cycles}
     assert not faulty or port.to_device.faults + port.to_host.faults > 0

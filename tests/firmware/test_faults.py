@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from tests.firmware.driver import CError, Link, Model
 
 from celosia.compiler.image import Image
 from celosia_hw.isa import Register
 from celosia_sim.link_faults import FaultyLine
 from celosia_sim.link_model import Endpoint, Memories
-from tests.firmware.driver import CError, Link, Model
 
 #: What a line alone can make of a call; all else would be wrong.
 BY_THE_LINE = (CError.TIMEOUT, CError.CHECKSUM)

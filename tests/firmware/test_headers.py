@@ -11,13 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.firmware.conftest import FIRMWARE, Compile
+from tests.firmware.driver import CError
 
 from celosia.compiler.image import Image, TensorPort
 from celosia.errors import InputError
 from celosia.firmware import model_header, protocol_header
 from celosia.firmware.model_header import load_labels
+from celosia_hw.link.protocol import Result
 from celosia_sim import link_model
-from tests.firmware.conftest import FIRMWARE, Compile
 
 PRINT_MODEL = Path(__file__).with_name("print_model.c")
 
@@ -61,6 +63,16 @@ def test_the_header_has_the_offsets_of_an_image(digits_image: Image) -> None:
     assert u32(tensor + values["TENSOR_STRIDE_AT"] + 4) == port.strides[1]
     assert u32(tensor + values["TENSOR_ELEMENT_BYTES_AT"]) == 1
     assert values["SPACE_REGISTERS"] == link_model.REGISTERS
+
+
+def test_the_tests_know_all_errors() -> None:
+    """Those of the enumeration, in its order; the first ones are the protocol's results."""
+    header = (FIRMWARE / "include" / "celosia.h").read_text()
+    names = re.findall(r"^    CELOSIA_(?:ERROR_)?(\w+)(?: = \w+)?,?(?= |$)", header, re.MULTILINE)
+    assert names == [error.name for error in CError]
+    assert [error.name for error in CError][: len(Result)] == [result.name for result in Result]
+    assert [int(error) for error in CError] == list(range(len(names)))
+    assert [int(result) for result in Result] == list(range(len(Result)))
 
 
 def compiled(compile_c: Compile, folder: Path, header: str) -> list[str]:
@@ -130,9 +142,7 @@ def test_hostile_names_are_only_text(
     assert [lines[0], lines[4], lines[5], *lines[7:-1]] == [wanted] * 13
 
 
-def test_headers_of_unusual_models(
-    compile_c: Compile, tmp_path: Path, digits_image: Image
-) -> None:
+def test_headers_of_unusual_models(compile_c: Compile, tmp_path: Path, digits_image: Image) -> None:
     """No dimensions; scales without an integer form; no softmax, no labels."""
     ports = (
         TensorPort("s", 0, "uint8", (), (1 << 17) - 1, (), 1e-30, 255),

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.firmware.conftest import SANITIZERS, Compile
+from tests.firmware.driver import CError
 
 from celosia.compiler.image import RECORDS, VERSION, Image, ImageSpace, Section
 from celosia_hw.config import AcceleratorConfig
-from tests.firmware.conftest import SANITIZERS, Compile
-from tests.firmware.driver import CError
 
 HEADER, SECTION, TENSOR = (layout for layout, _ in RECORDS.values())
 SIZES = [layout.size for layout in (HEADER, SECTION, TENSOR)]
@@ -82,10 +82,10 @@ def _error(data: bytes, config: AcceleratorConfig) -> CError:
         return CError.SPACE
     if inputs + outputs > MOST_TENSORS:
         return CError.TENSORS
+    if 64 + 16 * sections + 68 * (inputs + outputs) > len(data):
+        return CError.IMAGE_CONTENT
     capacity = (scratch, config.weight_bytes, config.parameter_bytes, 1 << 33)
     for i in range(sections):
-        if 64 + 16 * (i + 1) > len(data):
-            return CError.SOURCE
         space, address, size, offset = struct.unpack_from("<4I", data, 64 + 16 * i)
         if space > 3 or address % 4 or size % 4 or offset + size > len(data):
             return CError.IMAGE_CONTENT
@@ -93,8 +93,6 @@ def _error(data: bytes, config: AcceleratorConfig) -> CError:
             return CError.SPACE
     for i in range(inputs + outputs):
         start = 64 + 16 * sections + 68 * i
-        if start + 68 > len(data):
-            return CError.SOURCE
         address, rank, *rest = struct.unpack_from("<2I12Ii4xI", data, start)
         if rank > 6 or rest[13] != 1 or not -128 <= rest[12] <= 255:
             return CError.IMAGE_CONTENT
@@ -120,7 +118,7 @@ def test_good_images(checker: Path, digits_image: Image) -> None:
 
 def test_images_of_any_length_but_the_right_one(checker: Path, digits_image: Image) -> None:
     data = digits_image.to_bytes()
-    images = [data[:length] for length in (*range(0, 400), *range(400, len(data), 97))]
+    images = [data[:length] for length in (*range(400), *range(400, len(data), 97))]
     images.append(data + b"\0")
     found = check(checker, digits_image.config, images)
     wanted = [CError.IMAGE if len(i) < 64 else CError.IMAGE_LENGTH for i in images]
@@ -132,14 +130,14 @@ def test_truncated_images_that_are_sealed(checker: Path, digits_image: Image) ->
     images = [sealed(data[:length]) for length in (*range(64, 400), *range(400, len(data), 97))]
     found = check(checker, digits_image.config, images)
     assert found == [expected(image, digits_image.config) for image in images]
-    assert {str(int(CError.SOURCE)), str(int(CError.IMAGE_CONTENT))} <= set(found)
+    assert found.count(str(int(CError.IMAGE_CONTENT))) > 100
 
 
 def test_a_damaged_byte_is_always_found(checker: Path, digits_image: Image) -> None:
     data = digits_image.to_bytes()
     rng = np.random.default_rng(5)
     images = []
-    for position in (*range(0, 300), *rng.integers(300, len(data), 200).tolist()):
+    for position in (*range(300), *rng.integers(300, len(data), 200).tolist()):
         image = bytearray(data)
         image[position] ^= 1 << int(rng.integers(8))
         images.append(bytes(image))

@@ -38,8 +38,8 @@ def answers(sent: bytes) -> list[Answer]:
     return [parse_answer(frame) for frame in Unstuffer().feed(sent)]
 
 
-def ask(target: Endpoint, *fields: int, payload: bytes = b"") -> Answer:
-    found = answers(target.feed(stuff(request(*fields, payload))))
+def ask(target: Endpoint, command: int, number: int, count: int, argument: int) -> Answer:
+    found = answers(target.feed(stuff(request(command, number, count, argument))))
     assert len(found) == 1
     return found[0]
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.firmware import driver
+from tests.firmware.conftest import FIRMWARE, Compile
+from tests.firmware.driver import CError, Device, Model, source_of
 
 from celosia.compiler.image import Image
 from celosia_hw.isa import Space
 from celosia_hw.link.protocol import FLAG
 from celosia_sim.link_model import Endpoint, Memories
-from tests.firmware import driver
-from tests.firmware.conftest import FIRMWARE, Compile
-from tests.firmware.driver import CError, Device, Model, source_of
 
 BOARD = Path(__file__).with_name("board.c")
 
@@ -82,7 +82,9 @@ def board(compile_c: Compile) -> ctypes.CDLL:
     ports = (FIRMWARE / "ports" / "bare_metal.c", FIRMWARE / "ports" / "linux_spidev.c")
     checks = ("-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
     options = ("-O2", "-shared", "-fPIC", "-Dioctl=board_ioctl", *checks)
-    library = driver.declare(ctypes.CDLL(str(compile_c("libboard.so", *ports, BOARD, options=options))))
+    library = driver.declare(
+        ctypes.CDLL(str(compile_c("libboard.so", *ports, BOARD, options=options)))
+    )
     library.celosia_spi_open.restype = ctypes.c_bool
     return library
 

@@ -114,7 +114,5 @@ def generate(
         output = Path("build") / model.stem
     with progress_bars({}, quiet=quiet) as advance:
         advance("Generating", 0, None, "")
-        manifest = run(
-            model, board=board, array=array, output=output, config=config, labels=labels
-        )
+        manifest = run(model, board=board, array=array, output=output, config=config, labels=labels)
     return {**manifest, "output": str(output)}
