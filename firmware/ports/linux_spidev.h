@@ -10,7 +10,7 @@ struct celosia_spi {
     int file;
 };
 
-/* Opens the device (`/dev/spidev0.0`) in mode 0 and sets the hooks of `device`. `hertz` is a sixth
+/* Opens the device (`/dev/spidev0.0`) in mode 0 and sets the hooks of `device`. `hertz` is an eighth
  * of the accelerator's clock at most. False if that failed; errno tells why. */
 bool celosia_spi_open(struct celosia_spi *spi, struct celosia *device, const char *path,
                       uint32_t hertz);

@@ -198,23 +198,21 @@ static void take_byte(struct answer *answer, const struct request *request, uint
         (void)request->stream(request->state, request->offset + (at & ~3u), answer->word, 4);
 }
 
+/* Goes on with an answer of which a part may have come before a timeout. */
 static enum celosia_error receive(struct celosia *device, const struct request *request,
-                                  uint8_t *result)
+                                  struct answer *answer)
 {
     uint32_t limit = CELOSIA_ANSWER_BYTES + CHECKSUM_BYTES + words_bytes(request);
     uint32_t noise = NOISE_BYTES + 2 * limit;
     uint32_t timeout = device->timeout_ms ? device->timeout_ms : DEFAULT_TIMEOUT_MS;
-    struct answer answer;
     uint8_t bytes[CHUNK_BYTES];
 
-    begin(&answer);
     for (;;) {
         /* The accelerator hears nothing before it has sent that flag, which SPI may hide. */
-        bool complete = answers(&answer, request);
+        bool complete = answers(answer, request);
         int got = device->read(device->context, bytes, sizeof bytes, complete ? 1 : timeout);
         int i;
 
-        *result = answer.head[1];
         if (got < 0 || got > (int)sizeof bytes)
             return CELOSIA_ERROR_IO;
         if (got == 0 && complete)
@@ -226,19 +224,18 @@ static enum celosia_error receive(struct celosia *device, const struct request *
             uint8_t byte = bytes[i];
 
             if (byte == CELOSIA_FLAG) {
-                *result = answer.head[1];
-                if (answers(&answer, request))
+                if (answers(answer, request))
                     return CELOSIA_OK;
-                begin(&answer);
-            } else if (answer.length > limit) {
+                begin(answer);
+            } else if (answer->length > limit) {
                 continue;
             } else if (byte == CELOSIA_ESCAPE) {
-                answer.escaped = true;
+                answer->escaped = true;
             } else {
-                if (answer.escaped)
+                if (answer->escaped)
                     byte ^= CELOSIA_ESCAPE_CHANGE;
-                answer.escaped = false;
-                take_byte(&answer, request, byte);
+                answer->escaped = false;
+                take_byte(answer, request, byte);
             }
         }
     }
@@ -250,17 +247,20 @@ static enum celosia_error receive(struct celosia *device, const struct request *
 static enum celosia_error exchange(struct celosia *device, const struct request *request)
 {
     uint8_t attempts = device->attempts ? device->attempts : DEFAULT_ATTEMPTS;
+    struct answer answer;
     enum celosia_error error;
 
+    begin(&answer);
     do {
-        uint8_t result = CELOSIA_RESULT_OK;
-
         error = send_request(device, request);
         if (error == CELOSIA_OK)
-            error = receive(device, request, &result);
-        if (error == CELOSIA_OK)
-            error = result <= CELOSIA_RESULT_MISMATCH ? (enum celosia_error)result
-                                                      : CELOSIA_ERROR_RESULT;
+            error = receive(device, request, &answer);
+        if (error == CELOSIA_OK && answer.head[1] != CELOSIA_RESULT_OK) {
+            error = CELOSIA_ERROR_RESULT;
+            if (answer.head[1] <= CELOSIA_RESULT_MISMATCH)
+                error = (enum celosia_error)answer.head[1];
+            begin(&answer);
+        }
     } while ((error == CELOSIA_ERROR_TIMEOUT || error == CELOSIA_ERROR_CHECKSUM) && --attempts);
     return error;
 }

@@ -19,6 +19,7 @@ from celosia_hw.link.protocol import (
     ESCAPE_CHANGE,
     FLAG,
     PROTOCOL_VERSION,
+    REGISTER_SPACE,
     REQUEST_BYTES,
     Command,
     Result,
@@ -27,8 +28,6 @@ from celosia_hw.link.protocol import (
     stuff,
 )
 
-#: The space of a link that holds the registers.
-REGISTERS = 3
 SETTABLE = (Register.START, Register.WATCHDOG, Register.BREAKPOINT, Register.CONTROL)
 COMPARED = (Register.IDENT, Register.CONFIG)
 _U32 = (1 << 32) - 1
@@ -164,21 +163,21 @@ class Endpoint:
             starts = 1 << Control.START | 1 << Control.CONTINUE
             if count == Register.CONTROL and argument & starts and target.busy:
                 return Result.STATE, False
-            if count in COMPARED and argument != target.read(REGISTERS, 4 * count):
+            if count in COMPARED and argument != target.read(REGISTER_SPACE, 4 * count):
                 return Result.MISMATCH, False
             return Result.OK, False
         if count == 0:
             return Result.LENGTH, False
         space, address = argument >> 28, argument & ((1 << 28) - 1)
         denied = (
-            (REGISTERS,)
+            (REGISTER_SPACE,)
             if command == Command.WRITE
             else (int(Space.WEIGHTS), int(Space.PARAMETERS))
         )
         size = target.size(space)
         if space in denied or address + 4 * count > size or address % target.row(space):
             return Result.ADDRESS, False
-        if target.busy and space != REGISTERS:
+        if target.busy and space != REGISTER_SPACE:
             return Result.STATE, False
         return Result.OK, False
 
@@ -248,7 +247,7 @@ class Memories:
         return self._polls > 0
 
     def size(self, space: int) -> int:
-        if space == REGISTERS:
+        if space == REGISTER_SPACE:
             return 4 * (max(Register) + 1)
         return len(self.memory.get(space, b""))
 
@@ -259,7 +258,7 @@ class Memories:
         }.get(space, 4)
 
     def read(self, space: int, address: int) -> int:
-        if space != REGISTERS:
+        if space != REGISTER_SPACE:
             return int.from_bytes(self.memory[space][address : address + 4], "little")
         register = address // 4
         if register == Register.STATUS:

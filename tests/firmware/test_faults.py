@@ -125,6 +125,21 @@ def test_with_two_attempts_calls_fail_and_the_next_ones_are_right(
     assert failed > 20
 
 
+def test_late_answers_are_not_taken_for_those_of_other_requests(
+    library: ctypes.CDLL, digits_image: Image
+) -> None:
+    """A part of each answer comes a timeout late, when its request has been repeated already."""
+    memories = Memories(digits_image.config)
+    memories.memory[0][:4096] = np.random.default_rng(0).bytes(4096)
+    link = Link(library, Endpoint(memories), to_host=FaultyLine(0, late=1.0))
+    assert link.call("open") == CError.OK
+    for address in range(0, 4096, 4):
+        found = ctypes.create_string_buffer(4)
+        assert link.call("read", 0, address, found, 4) == CError.OK
+        assert found.raw == memories.memory[0][address : address + 4]
+    assert link.timeouts > 500
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_pure_noise_is_never_taken_for_an_answer(
     library: ctypes.CDLL, digits_image: Image, seed: int

@@ -18,8 +18,7 @@ from celosia.compiler.image import Image, TensorPort
 from celosia.errors import InputError
 from celosia.firmware import model_header, protocol_header
 from celosia.firmware.model_header import load_labels
-from celosia_hw.link.protocol import Result
-from celosia_sim import link_model
+from celosia_hw.link.protocol import REGISTER_SPACE, Result
 
 PRINT_MODEL = Path(__file__).with_name("print_model.c")
 
@@ -62,7 +61,7 @@ def test_the_header_has_the_offsets_of_an_image(digits_image: Image) -> None:
     port = digits_image.inputs[0]
     assert u32(tensor + values["TENSOR_STRIDE_AT"] + 4) == port.strides[1]
     assert u32(tensor + values["TENSOR_ELEMENT_BYTES_AT"]) == 1
-    assert values["SPACE_REGISTERS"] == link_model.REGISTERS
+    assert values["SPACE_REGISTERS"] == REGISTER_SPACE
 
 
 def test_the_tests_know_all_errors() -> None:

@@ -13,6 +13,7 @@ from celosia_hw.isa import IDENT_VALUE, Control, Error, Register, Space, Status
 from celosia_hw.link.protocol import (
     FLAG,
     PROTOCOL_VERSION,
+    REGISTER_SPACE,
     Answer,
     Command,
     Result,
@@ -21,10 +22,10 @@ from celosia_hw.link.protocol import (
     request,
     stuff,
 )
-from celosia_sim.link_model import REGISTERS, Endpoint, Memories
+from celosia_sim.link_model import Endpoint, Memories
 
 CONFIG = AcceleratorConfig(scratch_bytes=4096, weight_depth=16, parameter_depth=16)
-REGISTER_SPACE = REGISTERS << 28
+REGISTERS = REGISTER_SPACE << 28
 
 
 def endpoint(*, last: int = 9, busy: bool = False) -> tuple[Endpoint, Memories]:
@@ -46,13 +47,13 @@ def ask(target: Endpoint, command: int, number: int, count: int, argument: int) 
 
 def test_identify_reads_and_begins_to_number_anew() -> None:
     target, _ = endpoint()
-    found = ask(target, Command.IDENTIFY, 200, 8, REGISTER_SPACE)
+    found = ask(target, Command.IDENTIFY, 200, 8, REGISTERS)
     words = np.frombuffer(found.payload, "<u4").tolist()
     assert (found.sequence, found.result) == (200, Result.OK)
     assert words[:3] == [IDENT_VALUE, CONFIG.fingerprint, PROTOCOL_VERSION]
     assert words[3:] == [4096, CONFIG.weight_bytes, CONFIG.parameter_bytes, 0, 0]
     assert target.last == 200
-    ask(target, Command.IDENTIFY, 3, 0, REGISTER_SPACE)
+    ask(target, Command.IDENTIFY, 3, 0, REGISTERS)
     assert target.last == 200
 
 
@@ -84,7 +85,7 @@ START = 1 << Control.START
         (Command.WRITE, 10, 1, 2, Result.ADDRESS, Result.ADDRESS),
         (Command.WRITE, 10, 1, 4096, Result.ADDRESS, Result.ADDRESS),
         (Command.WRITE, 10, 2, 4092, Result.ADDRESS, Result.ADDRESS),
-        (Command.WRITE, 10, 1, REGISTER_SPACE, Result.ADDRESS, Result.ADDRESS),
+        (Command.WRITE, 10, 1, REGISTERS, Result.ADDRESS, Result.ADDRESS),
         (Command.WRITE, 10, 1, 4 << 28, Result.ADDRESS, Result.ADDRESS),
         (Command.WRITE, 10, 1, WEIGHTS + 8, Result.ADDRESS, Result.ADDRESS),
         (Command.WRITE, 10, 1, PARAMETERS + 4, Result.ADDRESS, Result.ADDRESS),
@@ -95,8 +96,8 @@ START = 1 << Control.START
         (Command.READ, 77, 1, 2, Result.ADDRESS, Result.ADDRESS),
         (Command.READ, 77, 1, WEIGHTS, Result.ADDRESS, Result.ADDRESS),
         (Command.READ, 77, 1, PARAMETERS, Result.ADDRESS, Result.ADDRESS),
-        (Command.READ, 77, 17, REGISTER_SPACE, Result.ADDRESS, Result.ADDRESS),
-        (Command.READ, 77, 16, REGISTER_SPACE, Result.OK, Result.OK),
+        (Command.READ, 77, 17, REGISTERS, Result.ADDRESS, Result.ADDRESS),
+        (Command.READ, 77, 16, REGISTERS, Result.OK, Result.OK),
         (Command.READ, 77, 1024, 0, Result.OK, Result.STATE),
         (Command.IDENTIFY, 77, 1, 0, Result.OK, Result.STATE),
     ],
@@ -178,7 +179,7 @@ def test_a_run_is_started_once() -> None:
     assert memories.started == [64]
     memories.busy_polls = 2
     ask(target, Command.SET, 12, Register.CONTROL, START)
-    polls = [ask(target, Command.READ, 0, 2, REGISTER_SPACE + 24).payload for _ in range(3)]
+    polls = [ask(target, Command.READ, 0, 2, REGISTERS + 24).payload for _ in range(3)]
     status = [int.from_bytes(poll[:4], "little") for poll in polls]
     assert status == [1 << Status.BUSY, 1 << Status.BUSY, 1 << Status.DONE]
     assert polls[2][4:] == (50).to_bytes(4, "little")

@@ -128,6 +128,20 @@ def test_an_image_is_loaded_and_memory_read_back(
         del kept
 
 
+@pytest.mark.parametrize("port", ["spi", "spidev"])
+def test_flags_part_an_answer_from_what_came_before(
+    board: ctypes.CDLL, digits_image: Image, port: str
+) -> None:
+    memories = Memories(digits_image.config)
+    for seed in range(20):
+        wires = Wires(board, memories, seed, 300)
+        kept = use(wires, port)
+        # The rest of an answer that nobody took: longer than a request, in which it passes unseen.
+        wires.sent.extend([0x11] * (40 + seed))
+        assert wires.call("open") == CError.OK
+        del kept
+
+
 @pytest.mark.parametrize("port", ["uart", "spi", "spidev"])
 def test_silence_is_a_timeout(board: ctypes.CDLL, digits_image: Image, port: str) -> None:
     wires = Wires(board, Memories(digits_image.config), 0, 0)

@@ -11,7 +11,7 @@ from typing import Any
 
 from celosia.arithmetic.fixed_point import quantize_multiplier
 from celosia.arithmetic.softmax import softmax_parameters
-from celosia.compiler.image import Image, ImageSpace, TensorPort
+from celosia.compiler.image import Image, TensorPort
 from celosia.errors import InputError, ModelError
 from celosia.firmware.c_text import float_literal, identifier, string_literal
 
@@ -92,8 +92,7 @@ def _model(image: Image, clock_mhz: float) -> Iterator[tuple[str, str]]:
     yield "PROFILE", _unsigned(image.profile_base)
     yield "PREDICTED_CYCLES", _unsigned(min(image.cycles, (1 << 32) - 1))
     yield "CLOCK_HZ", _unsigned(round(clock_mhz * 1e6))
-    external = any(section.space == ImageSpace.EXTERNAL for section in image.sections)
-    yield "EXTERNAL", str(int(external))
+    yield "EXTERNAL", str(int(image.streams))
     yield "INPUTS", _unsigned(len(image.inputs))
     yield "OUTPUTS", _unsigned(len(image.outputs))
 

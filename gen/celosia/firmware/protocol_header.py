@@ -36,7 +36,6 @@ _ENUMERATIONS: tuple[tuple[str, type[IntEnum], str], ...] = (
 
 def protocol_header() -> str:
     """The whole text of ``celosia_protocol.h``."""
-    # The registers are a space of their own on a link, behind those of the control port.
     link = {
         "PROTOCOL_VERSION": protocol.PROTOCOL_VERSION,
         "IDENT_VALUE": isa.IDENT_VALUE,
@@ -46,7 +45,7 @@ def protocol_header() -> str:
         "COUNT_LIMIT": protocol.COUNT_LIMIT,
         "REQUEST_BYTES": protocol.REQUEST_BYTES,
         "ANSWER_BYTES": protocol.ANSWER_BYTES,
-        "SPACE_REGISTERS": REGISTERS_SPACE,
+        "SPACE_REGISTERS": protocol.REGISTER_SPACE,
         "SPACE_LSB": 28,
     }
     parts = [_TITLE, "#ifndef CELOSIA_PROTOCOL_H\n#define CELOSIA_PROTOCOL_H\n"]
@@ -61,10 +60,6 @@ def protocol_header() -> str:
         parts.append(_defines(f"offsets in its record: {record}", _offsets(record, layout, names)))
     parts.append("#endif\n")
     return "\n".join(parts)
-
-
-#: Number of the space on a link that holds the registers, behind the memories.
-REGISTERS_SPACE = max(isa.Space) + 1
 
 
 def _defines(comment: str, values: object) -> str:
