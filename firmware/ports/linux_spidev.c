@@ -49,26 +49,35 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* Sends flags until something else than flags comes back; one stands for those before it. */
+/* Sends flags until something else than flags comes back; one stands for those before it. A flag
+ * that is the first byte of a transfer may have come within an answer, and is left out. */
 static int read_bytes(void *context, uint8_t *bytes, uint32_t count, uint32_t timeout_ms)
 {
     const struct celosia_spi *spi = context;
     uint64_t end = now_ms() + timeout_ms;
     uint8_t flags[TRANSFER_BYTES];
+    uint8_t back[TRANSFER_BYTES];
+    uint32_t kept = 0;
 
-    if (count > sizeof flags)
-        count = sizeof flags;
+    if (count > TRANSFER_BYTES)
+        count = TRANSFER_BYTES;
     memset(flags, (int)CELOSIA_FLAG, sizeof flags);
-    /* The first transfer fills all, those behind a pause leave room for a flag. */
-    if (!transfer(spi->file, flags, bytes, count))
-        return -1;
-    while (memcmp(bytes, flags, count) == 0) {
+    for (;;) {
+        uint32_t got = count - kept;
+
+        if (!transfer(spi->file, flags, back, got))
+            return -1;
+        if (memcmp(back, flags, got) != 0) {
+            uint32_t first = back[0] == CELOSIA_FLAG;
+
+            memcpy(bytes + kept, back + first, got - first);
+            return (int)(kept + got - first);
+        }
         if (now_ms() >= end)
             return 0;
-        if (!transfer(spi->file, flags, bytes + 1, count - 1))
-            return -1;
+        bytes[0] = (uint8_t)CELOSIA_FLAG;
+        kept = 1;
     }
-    return (int)count;
 }
 
 bool celosia_spi_open(struct celosia_spi *spi, struct celosia *device, const char *path,

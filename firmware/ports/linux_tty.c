@@ -16,6 +16,11 @@
 /* A port that takes no bytes for so long is stuck. */
 #define STUCK_MS 5000
 
+/* Beside the time that a request takes: for the accelerator, and for adapters that collect bytes. */
+#define LATENCY_MS 250u
+/* Bits of the longest request: 1024 bytes, all of them escaped, and some more. */
+#define REQUEST_BITS 21000u
+
 static bool wait_for(int file, short events, int timeout_ms)
 {
     struct pollfd poll_file;
@@ -65,6 +70,13 @@ static int read_bytes(void *context, uint8_t *bytes, uint32_t count, uint32_t ti
     return done > 0 ? (int)done : -1;
 }
 
+static uint16_t timeout_for(uint32_t baud)
+{
+    uint32_t timeout_ms = LATENCY_MS + REQUEST_BITS * 1000 / baud;
+
+    return timeout_ms > UINT16_MAX ? UINT16_MAX : (uint16_t)timeout_ms;
+}
+
 bool celosia_tty_open(struct celosia_tty *tty, struct celosia *device, const char *path,
                       uint32_t baud)
 {
@@ -88,6 +100,8 @@ bool celosia_tty_open(struct celosia_tty *tty, struct celosia *device, const cha
             device->write = write_bytes;
             device->read = read_bytes;
             device->context = tty;
+            if (device->timeout_ms == 0)
+                device->timeout_ms = timeout_for(baud);
             return true;
         }
     }

@@ -10,8 +10,8 @@ struct celosia_tty {
     int file;
 };
 
-/* Opens the port at any rate that its driver can make, and sets the hooks of `device`. False if
- * that failed; errno tells why. */
+/* Opens the port at any rate that its driver can make, and sets the hooks of `device`, and its
+ * timeout unless that is set already. False if that failed; errno tells why. */
 bool celosia_tty_open(struct celosia_tty *tty, struct celosia *device, const char *path,
                       uint32_t baud);
 void celosia_tty_close(struct celosia_tty *tty);

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from celosia_hw.config import AcceleratorConfig
 from celosia_hw.isa import IDENT_VALUE, Boot, Control, Error, Register, Space, Status
+from celosia_hw.link.checks import READABLE
 from celosia_hw.link.protocol import (
     CHECKSUM_BYTES,
     ESCAPE,
@@ -248,7 +249,7 @@ class Memories:
 
     def size(self, space: int) -> int:
         if space == REGISTER_SPACE:
-            return 4 * (max(Register) + 1)
+            return 4 * READABLE
         return len(self.memory.get(space, b""))
 
     def row(self, space: int) -> int:
@@ -266,9 +267,7 @@ class Memories:
             status |= self.error << Status.ERROR | self.boot << Status.BOOT
             self._advance()
             return status
-        if register in (*SETTABLE, Register.ADDRESS, Register.DATA):
-            return 0
-        return self.registers[Register(register)] if register in set(Register) else 0
+        return self.registers[Register(register)]
 
     def _advance(self) -> None:
         if self._polls:

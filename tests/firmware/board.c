@@ -7,31 +7,43 @@
 #include <linux/spi/spidev.h>
 #include <stdarg.h>
 
-void board_set(uint8_t (*exchange)(uint8_t), void (*send)(uint8_t), int (*receive)(void),
+/* `first`: these begin a transfer. */
+typedef void transfer_function(const uint8_t *out, uint8_t *in, uint32_t count, bool first);
+
+void board_set(transfer_function *transfer, void (*send)(uint8_t), int (*receive)(void),
                uint32_t (*milliseconds)(void));
+void board_spi_select(bool selected);
 uint8_t board_spi_exchange(uint8_t byte);
 void board_uart_send(uint8_t byte);
 bool board_uart_receive(uint8_t *byte);
 uint32_t board_milliseconds(void);
 int board_ioctl(int file, unsigned long request, ...);
 
-static uint8_t (*spi_exchange)(uint8_t);
+static transfer_function *spi_transfer;
+static bool spi_first;
 static void (*uart_send)(uint8_t);
 static int (*uart_receive)(void);
 static uint32_t (*clock_ms)(void);
 
-void board_set(uint8_t (*exchange)(uint8_t), void (*send)(uint8_t), int (*receive)(void),
+void board_set(transfer_function *transfer, void (*send)(uint8_t), int (*receive)(void),
                uint32_t (*milliseconds)(void))
 {
-    spi_exchange = exchange;
+    spi_transfer = transfer;
     uart_send = send;
     uart_receive = receive;
     clock_ms = milliseconds;
 }
 
+void board_spi_select(bool selected)
+{
+    spi_first = selected;
+}
+
 uint8_t board_spi_exchange(uint8_t byte)
 {
-    return spi_exchange(byte);
+    spi_transfer(&byte, &byte, 1, spi_first);
+    spi_first = false;
+    return byte;
 }
 
 void board_uart_send(uint8_t byte)
@@ -57,20 +69,13 @@ int board_ioctl(int file, unsigned long request, ...)
 {
     const struct spi_ioc_transfer *message;
     va_list arguments;
-    uint32_t i;
 
     va_start(arguments, request);
     message = va_arg(arguments, const struct spi_ioc_transfer *);
     va_end(arguments);
     if (request != SPI_IOC_MESSAGE(1))
         return file < 0 ? -1 : 0;
-    for (i = 0; i < message->len; i++) {
-        const uint8_t *out = (const uint8_t *)(uintptr_t)message->tx_buf;
-        uint8_t *in = (uint8_t *)(uintptr_t)message->rx_buf;
-        uint8_t byte = spi_exchange(out[i]);
-
-        if (in)
-            in[i] = byte;
-    }
+    spi_transfer((const uint8_t *)(uintptr_t)message->tx_buf,
+                 (uint8_t *)(uintptr_t)message->rx_buf, message->len, true);
     return (int)message->len;
 }

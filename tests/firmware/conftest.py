@@ -61,3 +61,16 @@ def digits_image() -> Image:
 
     graph = optimize(load_tflite(ROOT / "examples" / "digits" / "digits.tflite"))
     return compile_graph(graph, size_config(graph, get_board("icebreaker"), None))
+
+
+@pytest.fixture(scope="session")
+def board(compile_c: Compile) -> ctypes.CDLL:
+    """The driver with all ports, of which those for microcontrollers and for spidev end in
+    functions of the test (board.c)."""
+    ports = [FIRMWARE / "ports" / f"{name}.c" for name in ("bare_metal", "linux_spidev")]
+    shim = Path(__file__).with_name("board.c")
+    checks = ("-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
+    options = ("-O2", "-shared", "-fPIC", "-Dioctl=board_ioctl", *checks)
+    library = ctypes.CDLL(str(compile_c("libboard.so", *ports, shim, options=options)))
+    library.celosia_spi_open.restype = ctypes.c_bool
+    return driver.declare(library)

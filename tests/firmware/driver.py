@@ -64,6 +64,9 @@ class CError(IntEnum):
 
 WRITE = ctypes.CFUNCTYPE(c_bool, c_void_p, POINTER(c_uint8), c_uint32)
 READ = ctypes.CFUNCTYPE(c_int, c_void_p, POINTER(c_uint8), c_uint32, c_uint32)
+#: Bytes to send, those that came back (or NULL), how many, whether they begin a transfer: SPI of
+#: board.c.
+TRANSFER = ctypes.CFUNCTYPE(None, POINTER(c_uint8), POINTER(c_uint8), c_uint32, c_bool)
 SOURCE = ctypes.CFUNCTYPE(c_bool, c_void_p, c_uint32, POINTER(c_uint8), c_uint32)
 
 

@@ -8,20 +8,19 @@ import random
 import sys
 from collections import deque
 from ctypes import CFUNCTYPE, byref, c_int, c_uint8, c_uint32
-from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
-from tests.firmware import driver
-from tests.firmware.conftest import FIRMWARE, Compile
-from tests.firmware.driver import CError, Device, Model, source_of
+from tests.firmware.driver import TRANSFER, CError, Device, Model, source_of
 
 from celosia.compiler.image import Image
 from celosia_hw.isa import Space
 from celosia_hw.link.protocol import FLAG
 from celosia_sim.link_model import Endpoint, Memories
 
-BOARD = Path(__file__).with_name("board.c")
+#: A pointer to bytes, of ctypes.
+Bytes: TypeAlias = Any
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="spidev is one of Linux")
 
@@ -37,8 +36,10 @@ class Wires:
         self.sent: deque[int] = deque()
         self.time = 0
         self.silent = False
+        #: How often a transfer begins with a flag of its own.
+        self.parts = self.chance.choice((0, 0.5, 1))
         functions = (
-            CFUNCTYPE(c_uint8, c_uint8)(self._exchange),
+            TRANSFER(self._transfer),
             CFUNCTYPE(None, c_uint8)(self._take),
             CFUNCTYPE(c_int)(self._give),
             CFUNCTYPE(c_uint32)(self._milliseconds),
@@ -54,10 +55,14 @@ class Wires:
             wait = self.chance.randrange(self.latency + 1)
             self.sent.extend((FLAG,) * wait + tuple(answer))
 
-    def _exchange(self, byte: int) -> int:
-        out = self.sent.popleft() if self.sent else FLAG
-        self._take(byte)
-        return out
+    def _transfer(self, out: Bytes, back: Bytes, count: int, first: bool) -> None:
+        """The first byte of a transfer that comes back may be a flag, whatever there is to say."""
+        for index in range(count):
+            waits = not self.sent or (first and index == 0 and self.chance.random() < self.parts)
+            byte = FLAG if waits else self.sent.popleft()
+            self._take(out[index])
+            if back:
+                back[index] = byte
 
     def _give(self) -> int:
         """A byte in each third call."""
@@ -74,19 +79,6 @@ class Wires:
 
     def call(self, name: str, *arguments: object) -> CError:
         return CError(getattr(self.library, f"celosia_{name}")(byref(self.device), *arguments))
-
-
-@pytest.fixture(scope="session")
-def board(compile_c: Compile) -> ctypes.CDLL:
-    """The driver with both ports."""
-    ports = (FIRMWARE / "ports" / "bare_metal.c", FIRMWARE / "ports" / "linux_spidev.c")
-    checks = ("-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
-    options = ("-O2", "-shared", "-fPIC", "-Dioctl=board_ioctl", *checks)
-    library = driver.declare(
-        ctypes.CDLL(str(compile_c("libboard.so", *ports, BOARD, options=options)))
-    )
-    library.celosia_spi_open.restype = ctypes.c_bool
-    return library
 
 
 def use(wires: Wires, port: str) -> object:
