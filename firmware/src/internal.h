@@ -17,6 +17,29 @@
  * CHUNK_BYTES. */
 typedef bool stream_function(void *state, uint32_t offset, uint8_t *bytes, uint32_t count);
 
+struct request {
+    uint8_t command, number;
+    uint16_t count;
+    uint32_t argument;
+    stream_function *stream; /* of WRITE, READ and IDENTIFY */
+    void *state;
+    uint32_t offset; /* of this piece in the transfer */
+};
+
+struct answer {
+    uint32_t checksum;
+    uint32_t length; /* bytes so far; those beyond what can be are not looked at */
+    bool escaped;
+    uint8_t head[CELOSIA_ANSWER_BYTES];
+    uint8_t word[4];
+};
+
+void celosia_begin(struct answer *answer);
+enum celosia_error celosia_send(struct celosia *device, const struct request *request);
+/* Until all of the answer has come. A part of it may have come before a timeout. */
+enum celosia_error celosia_receive(struct celosia *device, const struct request *request,
+                                   struct answer *answer);
+
 /* Reads or writes `bytes`, a multiple of 4, in pieces. */
 enum celosia_error celosia_transfer(struct celosia *device, uint32_t command, uint32_t space,
                                     uint32_t address, uint32_t bytes, stream_function *stream,
