@@ -15,6 +15,7 @@ from celosia.compiler.sizing import size_config
 from celosia.compiler.suggest import suggestion
 from celosia.errors import BoardError, FitError, ModelError
 from celosia.estimate import estimate
+from celosia.firmware.model_header import load_labels, model_header
 from celosia.importer import load_tflite
 from celosia.output_directory import complete_directory
 from celosia.passes import optimize
@@ -33,6 +34,7 @@ def generate(
     output: Path | str | None = None,
     config: AcceleratorConfig | Path | str | None = None,
     external_rate: float = 0.5,
+    labels: Path | str | None = None,
 ) -> dict[str, Any]:
     """Writes the accelerator's Verilog and the image of a model.
 
@@ -41,18 +43,19 @@ def generate(
         board: name of a board.
         array: output channels by input channels of the MAC array; the board's own by default.
         output: folder to write, ``build`` and the model's name by default. It is written
-            completely or not at all: ``top.v``, ``model.image``, ``model.tflite`` (a copy) and
-            ``manifest.json``.
+            completely or not at all: ``top.v``, ``model.image``, ``model.h``, ``model.tflite`` (a
+            copy) and ``manifest.json``.
         config: configuration to use instead of one that is chosen for the model, or the manifest
             that has it, so that the model runs on an accelerator that exists already.
         external_rate: bytes a cycle of the memory behind the external port, for the prediction.
+        labels: text file with the names of the model's classes, one a line, for ``model.h``.
 
     Returns:
         What the manifest says.
 
     Raises:
-        CelosiaError: the model, the board or the array is bad, the model does not fit, or the
-            folder cannot be written.
+        CelosiaError: the model, the board, the array or the labels are bad, the model does not
+            fit, or the folder cannot be written.
     """
     path = Path(model)
     graph = optimize(load_tflite(path))
@@ -66,12 +69,14 @@ def generate(
     except FitError as error:
         hint = suggestion(graph, target, chosen)
         raise FitError(f"{error}; {hint}" if hint else str(error)) from None
+    header = model_header(image, target.clock_mhz, load_labels(labels) if labels else ())
     # Imported late: it brings the hardware language along.
     from celosia_hw.verilog import to_verilog
 
     folder = Path(output) if output is not None else Path("build") / path.stem
     with complete_directory(folder, marker=MANIFEST) as work:
         image.save(work / "model.image")
+        (work / "model.h").write_text(header)
         (work / "top.v").write_text(to_verilog(chosen))
         shutil.copyfile(path, work / "model.tflite")
         record = manifest(path, target, image)

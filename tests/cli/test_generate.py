@@ -16,7 +16,7 @@ from celosia_sim.tflite_writer import ModelBuilder, per_tensor
 
 Run = Callable[..., Result]
 
-FILES = {"top.v", "model.image", "model.tflite", "manifest.json"}
+FILES = {"top.v", "model.image", "model.h", "model.tflite", "manifest.json"}
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,20 @@ def test_json_is_the_manifest_and_nothing_else(
     # The same model on the same accelerator: the same files, byte for byte.
     for name in FILES:
         assert (tmp_path / "out" / name).read_bytes() == (generated / name).read_bytes()
+
+
+def test_labels_are_in_the_header(run: Run, digits: Path, generated: Path, tmp_path: Path) -> None:
+    assert "MODEL_LABELS" not in (generated / "model.h").read_text()
+    labels = tmp_path / "labels.txt"
+    labels.write_text("\n".join(f"number {i}" for i in range(10)))
+    arguments = ("--board", "icebreaker", "--hardware", generated, "-o", tmp_path / "out")
+    result = run("generate", digits / "digits.tflite", *arguments, "--labels", labels)
+    assert result.exit_code == 0, result.stderr
+    assert '"number 0", \\\n    "number 1", \\' in (tmp_path / "out" / "model.h").read_text()
+    labels.write_text("one\ntwo\n")
+    result = run("generate", digits / "digits.tflite", *arguments, "--labels", labels)
+    assert result.exit_code == 2
+    assert "2 labels, but the output fully_connected_8 has 10 elements" in result.stderr
 
 
 def test_default_folder_is_named_after_the_model(

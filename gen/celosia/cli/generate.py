@@ -83,6 +83,12 @@ def _show(out: Console, report: Report) -> None:
     metavar="DIRECTORY",
     help="Take the accelerator that was generated there, so that its Verilog runs this model too.",
 )
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Names of the model's classes, one a line, for model.h.",
+)
 @reporting(_show)
 def generate(
     model: Path,
@@ -91,14 +97,15 @@ def generate(
     array: tuple[int, int] | None,
     output: Path | None,
     hardware: Path | None,
+    labels: Path | None,
     quiet: bool,
 ) -> Report:
     """Generate an accelerator for a board, and the program that runs MODEL on it.
 
     MODEL is an int8 .tflite file. Writes into the output folder: top.v (the accelerator's Verilog),
-    model.image (instructions, weights and parameters), model.tflite (a copy) and manifest.json
-    (array, memories, layers, predicted cycles, estimated resources and clock). The folder is
-    written completely or not at all.
+    model.image (instructions, weights and parameters), model.h (what a microcontroller's program
+    needs to know), model.tflite (a copy) and manifest.json (array, memories, layers, predicted
+    cycles, estimated resources and clock). The folder is written completely or not at all.
     """
     from celosia import generate as run
 
@@ -107,5 +114,5 @@ def generate(
         output = Path("build") / model.stem
     with progress_bars({}, quiet=quiet) as advance:
         advance("Generating", 0, None, "")
-        manifest = run(model, board=board, array=array, output=output, config=config)
+        manifest = run(model, board=board, array=array, output=output, config=config, labels=labels)
     return {**manifest, "output": str(output)}

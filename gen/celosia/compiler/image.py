@@ -22,7 +22,7 @@ offset
 56     u32 predicted cycles of a run
 60     4 zero bytes
 64     sections of 16 bytes: u32 space, address, length, offset in the file
-...    inputs, then outputs, of 72 bytes: u32 address, u32 rank, 6 x u32
+...    inputs, then outputs, of 68 bytes: u32 address, u32 rank, 6 x u32
        sizes, 6 x u32 strides in bytes, i32 zero point, f32 scale,
        u32 bytes an element
 ...    data of the sections, each aligned to 4 bytes; the JSON part
@@ -58,6 +58,19 @@ MAX_BYTES = 1 << 28
 _HEADER = struct.Struct("<8s13I4x")
 _SECTION = struct.Struct("<4I")
 _PORT = struct.Struct(f"<II{MAX_RANK}I{MAX_RANK}IifI")
+#: The records above and the names of their fields, for drivers in other languages.
+RECORDS = {
+    "image": (
+        _HEADER,
+        "magic version length checksum fingerprint entry instructions sections inputs outputs "
+        "text text_length profile cycles",
+    ),
+    "section": (_SECTION, "space address length offset"),
+    "tensor": (
+        _PORT,
+        f"address rank {'size ' * MAX_RANK}{'stride ' * MAX_RANK}zero_point scale element_bytes",
+    ),
+}
 _SCRATCH_LIMIT = 1 << 20
 _U32 = (1 << 32) - 1
 #: Most bytes of the memory behind the external port.

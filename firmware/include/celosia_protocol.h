@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Numbers of docs/protocol.md and of images. Written by
+ *     python -m celosia.firmware > firmware/include/celosia_protocol.h
+ * from hw/celosia_hw/isa.py, hw/celosia_hw/link/protocol.py and gen/celosia/compiler/image.py:
+ * do not edit. */
+
+#ifndef CELOSIA_PROTOCOL_H
+#define CELOSIA_PROTOCOL_H
+
+/* links */
+#define CELOSIA_PROTOCOL_VERSION 1u
+#define CELOSIA_IDENT_VALUE 0x43454C02u
+#define CELOSIA_FLAG 126u
+#define CELOSIA_ESCAPE 125u
+#define CELOSIA_ESCAPE_CHANGE 32u
+#define CELOSIA_COUNT_LIMIT 0x0000FFFFu
+#define CELOSIA_REQUEST_BYTES 8u
+#define CELOSIA_ANSWER_BYTES 2u
+#define CELOSIA_SPACE_REGISTERS 3u
+#define CELOSIA_SPACE_LSB 28u
+
+/* what a request asks for */
+#define CELOSIA_COMMAND_END 0u
+#define CELOSIA_COMMAND_READ 1u
+#define CELOSIA_COMMAND_WRITE 2u
+#define CELOSIA_COMMAND_SET 3u
+#define CELOSIA_COMMAND_IDENTIFY 4u
+
+/* what became of it */
+#define CELOSIA_RESULT_OK 0u
+#define CELOSIA_RESULT_CHECKSUM 1u
+#define CELOSIA_RESULT_COMMAND 2u
+#define CELOSIA_RESULT_LENGTH 3u
+#define CELOSIA_RESULT_ADDRESS 4u
+#define CELOSIA_RESULT_STATE 5u
+#define CELOSIA_RESULT_SEQUENCE 6u
+#define CELOSIA_RESULT_MISMATCH 7u
+
+/* memories, in bits 31:28 of an address */
+#define CELOSIA_SPACE_SCRATCH 0u
+#define CELOSIA_SPACE_WEIGHTS 1u
+#define CELOSIA_SPACE_PARAMETERS 2u
+
+/* registers; their byte address is 4 times the number */
+#define CELOSIA_REGISTER_IDENT 0u
+#define CELOSIA_REGISTER_CONFIG 1u
+#define CELOSIA_REGISTER_LINK 2u
+#define CELOSIA_REGISTER_SCRATCH_BYTES 3u
+#define CELOSIA_REGISTER_WEIGHT_BYTES 4u
+#define CELOSIA_REGISTER_PARAMETER_BYTES 5u
+#define CELOSIA_REGISTER_STATUS 6u
+#define CELOSIA_REGISTER_CYCLES 7u
+#define CELOSIA_REGISTER_ADDRESS 8u
+#define CELOSIA_REGISTER_DATA 9u
+#define CELOSIA_REGISTER_START 12u
+#define CELOSIA_REGISTER_WATCHDOG 13u
+#define CELOSIA_REGISTER_BREAKPOINT 14u
+#define CELOSIA_REGISTER_CONTROL 15u
+
+/* bits of CONTROL */
+#define CELOSIA_CONTROL_START 0u
+#define CELOSIA_CONTROL_CONTINUE 1u
+#define CELOSIA_CONTROL_RESET 2u
+
+/* lowest bits of the fields of STATUS */
+#define CELOSIA_STATUS_BUSY 0u
+#define CELOSIA_STATUS_DONE 1u
+#define CELOSIA_STATUS_PAUSED 2u
+#define CELOSIA_STATUS_ERROR 4u
+#define CELOSIA_STATUS_BOOT 8u
+#define CELOSIA_STATUS_INSTRUCTION 16u
+
+/* STATUS, bits 7:4 */
+#define CELOSIA_RUN_ERROR_NONE 0u
+#define CELOSIA_RUN_ERROR_OPCODE 1u
+#define CELOSIA_RUN_ERROR_WATCHDOG 2u
+#define CELOSIA_RUN_ERROR_ACCESS 3u
+
+/* STATUS, bits 9:8 */
+#define CELOSIA_BOOT_NONE 0u
+#define CELOSIA_BOOT_BUSY 1u
+#define CELOSIA_BOOT_DONE 2u
+#define CELOSIA_BOOT_FAILED 3u
+
+/* where a section of an image belongs */
+#define CELOSIA_IMAGE_SPACE_SCRATCH 0u
+#define CELOSIA_IMAGE_SPACE_WEIGHTS 1u
+#define CELOSIA_IMAGE_SPACE_PARAMETERS 2u
+#define CELOSIA_IMAGE_SPACE_EXTERNAL 3u
+
+/* images */
+#define CELOSIA_IMAGE_VERSION 3u
+#define CELOSIA_MAX_RANK 6u
+
+#define CELOSIA_IMAGE_MAGIC {0x43u, 0x45u, 0x4Cu, 0x4Fu, 0x53u, 0x49u, 0x41u, 0x00u}
+
+/* offsets in its record: image */
+#define CELOSIA_IMAGE_MAGIC_AT 0u
+#define CELOSIA_IMAGE_VERSION_AT 8u
+#define CELOSIA_IMAGE_LENGTH_AT 12u
+#define CELOSIA_IMAGE_CHECKSUM_AT 16u
+#define CELOSIA_IMAGE_FINGERPRINT_AT 20u
+#define CELOSIA_IMAGE_ENTRY_AT 24u
+#define CELOSIA_IMAGE_INSTRUCTIONS_AT 28u
+#define CELOSIA_IMAGE_SECTIONS_AT 32u
+#define CELOSIA_IMAGE_INPUTS_AT 36u
+#define CELOSIA_IMAGE_OUTPUTS_AT 40u
+#define CELOSIA_IMAGE_TEXT_AT 44u
+#define CELOSIA_IMAGE_TEXT_LENGTH_AT 48u
+#define CELOSIA_IMAGE_PROFILE_AT 52u
+#define CELOSIA_IMAGE_CYCLES_AT 56u
+#define CELOSIA_IMAGE_RECORD_BYTES 64u
+
+/* offsets in its record: section */
+#define CELOSIA_SECTION_SPACE_AT 0u
+#define CELOSIA_SECTION_ADDRESS_AT 4u
+#define CELOSIA_SECTION_LENGTH_AT 8u
+#define CELOSIA_SECTION_OFFSET_AT 12u
+#define CELOSIA_SECTION_RECORD_BYTES 16u
+
+/* offsets in its record: tensor */
+#define CELOSIA_TENSOR_ADDRESS_AT 0u
+#define CELOSIA_TENSOR_RANK_AT 4u
+#define CELOSIA_TENSOR_SIZE_AT 8u
+#define CELOSIA_TENSOR_STRIDE_AT 32u
+#define CELOSIA_TENSOR_ZERO_POINT_AT 56u
+#define CELOSIA_TENSOR_SCALE_AT 60u
+#define CELOSIA_TENSOR_ELEMENT_BYTES_AT 64u
+#define CELOSIA_TENSOR_RECORD_BYTES 68u
+
+#endif
