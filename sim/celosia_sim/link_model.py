@@ -155,18 +155,18 @@ class Endpoint:
             return Result.COMMAND, False
         if command == Command.SET and count not in (*COMPARED, *SETTABLE):
             return Result.COMMAND, False
-        if command in (Command.WRITE, Command.SET):
-            if number == self.last:
-                return Result.OK, True
-            if number != (self.last + 1) % 256:
-                return Result.SEQUENCE, False
+        numbered = command in (Command.WRITE, Command.SET)
+        repeats = numbered and number == self.last
+        if numbered and not repeats and number != (self.last + 1) % 256:
+            return Result.SEQUENCE, False
         if command == Command.SET:
             starts = 1 << Control.START | 1 << Control.CONTINUE
-            if count == Register.CONTROL and argument & starts and target.busy:
+            starts_run = count == Register.CONTROL and argument & starts
+            if starts_run and target.busy and not repeats:
                 return Result.STATE, False
             if count in COMPARED and argument != target.read(REGISTER_SPACE, 4 * count):
                 return Result.MISMATCH, False
-            return Result.OK, False
+            return Result.OK, repeats
         if count == 0:
             return Result.LENGTH, False
         space, address = argument >> 28, argument & ((1 << 28) - 1)
@@ -180,7 +180,7 @@ class Endpoint:
             return Result.ADDRESS, False
         if target.busy and space != REGISTER_SPACE:
             return Result.STATE, False
-        return Result.OK, False
+        return Result.OK, repeats
 
     def _take_payload(self, byte: int) -> bytes:
         """A byte of the words of a WRITE, or of their checksum."""

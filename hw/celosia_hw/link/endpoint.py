@@ -154,14 +154,15 @@ class Endpoint(wiring.Component):
         borrow = Signal()
         some = Signal()
         enters = Mux(state["HEAD"], received, count[0] ^ borrow)
-        anew = (state["HEAD"] & ~place[4]) | (passing & ~place[:4].any())
+        before_count = state["HEAD"] & ~place[4]
+        anew = passing & ~place[:4].any()
         from_2_to_17 = place[4] ^ place[1:4].any()
         m.d.comb += adds.eq(state["ARGUMENT"] & ~is_set & from_2_to_17)
         with m.If(shifting & (state["HEAD"] | adds | (passing & ~place[4]))):
             m.d.sync += [
                 count.eq(Cat(count[1:], enters)),
                 borrow.eq(borrow & ~count[0]),
-                some.eq((some & ~anew) | enters),
+                some.eq(((some & ~anew) | enters) & ~before_count),
             ]
         with m.If(begin):
             m.d.sync += borrow.eq(0)
