@@ -34,6 +34,7 @@ def generate(
     output: Path | str | None = None,
     config: AcceleratorConfig | Path | str | None = None,
     external_rate: float = 0.5,
+    wishbone: bool = False,
     labels: Path | str | None = None,
 ) -> dict[str, Any]:
     """Writes the accelerator's Verilog and the image of a model.
@@ -48,6 +49,8 @@ def generate(
         config: configuration to use instead of one that is chosen for the model, or the manifest
             that has it, so that the model runs on an accelerator that exists already.
         external_rate: bytes a cycle of the memory behind the external port, for the prediction.
+        wishbone: write ``wishbone.v`` as well, the accelerator as a peripheral of that bus, with
+            the primitives of the board's FPGA.
         labels: text file with the names of the model's classes, one a line, for ``model.h``.
 
     Returns:
@@ -71,13 +74,17 @@ def generate(
         raise FitError(f"{error}; {hint}" if hint else str(error)) from None
     header = model_header(image, target.clock_mhz, load_labels(labels) if labels else ())
     # Imported late: it brings the hardware language along.
-    from celosia_hw.verilog import to_verilog
+    from celosia_hw.primitives import Technology
+    from celosia_hw.verilog import to_verilog, wishbone_verilog
 
     folder = Path(output) if output is not None else Path("build") / path.stem
     with complete_directory(folder, marker=MANIFEST) as work:
         image.save(work / "model.image")
         (work / "model.h").write_text(header)
         (work / "top.v").write_text(to_verilog(chosen))
+        if wishbone:
+            technology = Technology(target.family)
+            (work / "wishbone.v").write_text(wishbone_verilog(chosen, technology=technology))
         shutil.copyfile(path, work / "model.tflite")
         record = manifest(path, target, image)
         (work / MANIFEST).write_text(json.dumps(record, indent=2) + "\n")

@@ -14,9 +14,11 @@ from .config import AcceleratorConfig
 from .flash.reader import FlashReader, FlashSignature
 from .flash.source import FlashSource
 from .gateware.accelerator import Accelerator
+from .gateware.interfaces import ExternalSignature
 from .isa import Boot
 from .link.spi import SpiLink
 from .link.uart import UartLink
+from .link.wishbone import WishboneLink, WishboneSignature
 
 
 class LinkKind(Enum):
@@ -107,4 +109,29 @@ class Core(wiring.Component):
             reader.stop.eq(source.stop),
             reader.shift.eq(source.shift),
         ]
+        return m
+
+
+class WishboneCore(wiring.Component):
+    """The accelerator as a peripheral of a system on chip: ``bus`` and ``irq`` are those of
+    ``WishboneLink``, ``external`` is the accelerator's port to weights outside."""
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "bus": In(WishboneSignature()),
+                "irq": Out(1),
+                "external": Out(ExternalSignature()),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.accelerator = accelerator = Accelerator(self.config)
+        m.submodules.link = link = WishboneLink()
+        connect(m, link.control, accelerator.control)
+        connect(m, flipped(self.bus), link.bus)
+        connect(m, accelerator.external, flipped(self.external))
+        m.d.comb += [link.busy.eq(accelerator.busy), self.irq.eq(link.irq)]
         return m

@@ -12,6 +12,7 @@ from amaranth.back import verilog
 from amaranth.lib import wiring
 
 from .config import AcceleratorConfig
+from .core import WishboneCore
 from .gateware.accelerator import Accelerator
 from .primitives import Technology
 
@@ -30,6 +31,16 @@ def to_verilog(
     weight zero or in a delay line whose output does not count yet, and the SPRAM of iCE40 has none.
     """
     return component_to_verilog(Accelerator(config), name=name, technology=technology)
+
+
+def wishbone_verilog(
+    config: AcceleratorConfig,
+    *,
+    name: str = "celosia_wishbone",
+    technology: Technology | None = None,
+) -> str:
+    """The same of the accelerator as a peripheral, ``WishboneCore``."""
+    return component_to_verilog(WishboneCore(config), name=name, technology=technology)
 
 
 def component_to_verilog(

@@ -59,6 +59,7 @@ def _show(out: Console, report: Report) -> None:
         "celosia generate model.tflite --board icebreaker",
         "celosia generate model.tflite --board ulx3s_85f --array 8x16 -o build/model",
         "celosia generate two.tflite --board icebreaker --hardware build/one -o build/two",
+        "celosia generate model.tflite --board ulx3s_25f --wishbone",
         "celosia generate model.tflite --board icebreaker --json",
     ),
 )
@@ -89,6 +90,12 @@ def _show(out: Console, report: Report) -> None:
     metavar="FILE",
     help="Names of the model's classes, one a line, for model.h.",
 )
+@click.option(
+    "--wishbone",
+    is_flag=True,
+    help="Write wishbone.v as well: the accelerator as a peripheral of a Wishbone bus, with the "
+    "primitives of the board's FPGA.",
+)
 @reporting(_show)
 def generate(
     model: Path,
@@ -98,6 +105,7 @@ def generate(
     output: Path | None,
     hardware: Path | None,
     labels: Path | None,
+    wishbone: bool,
     quiet: bool,
 ) -> Report:
     """Generate an accelerator for a board, and the program that runs MODEL on it.
@@ -114,5 +122,13 @@ def generate(
         output = Path("build") / model.stem
     with progress_bars({}, quiet=quiet) as advance:
         advance("Generating", 0, None, "")
-        manifest = run(model, board=board, array=array, output=output, config=config, labels=labels)
+        manifest = run(
+            model,
+            board=board,
+            array=array,
+            output=output,
+            config=config,
+            wishbone=wishbone,
+            labels=labels,
+        )
     return {**manifest, "output": str(output)}

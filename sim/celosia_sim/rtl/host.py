@@ -81,9 +81,11 @@ class Host:
                 address -= before
             if after := -len(content) % 4:
                 content += await self.read_memory(address + len(content), after)
+        await self._write_units(space, address, content + bytes(-len(content) % 4))
+
+    async def _write_units(self, space: Space, address: int, content: bytes) -> None:
         await self.write(Register.ADDRESS, space << 28 | address)
         dut = self.dut
-        content += bytes(-len(content) % 4)
         words = memoryview(content).cast("I")
         if space != Space.SCRATCH:
             for word in words:

@@ -65,14 +65,7 @@ class LinkHost(Host):
         words = await self.ask(Command.READ, 1, REGISTER_SPACE << 28 | 4 * register)
         return int.from_bytes(words, "little")
 
-    async def write_memory(self, space: Space, address: int, content: bytes) -> None:
-        if space == Space.SCRATCH:
-            # Units that are written in part keep their other bytes.
-            if before := address % 4:
-                content = await self.read_memory(address - before, before) + content
-                address -= before
-            if after := -len(content) % 4:
-                content += await self.read_memory(address + len(content), after)
+    async def _write_units(self, space: Space, address: int, content: bytes) -> None:
         for start in range(0, len(content), 4 * _PIECE):
             piece = content[start : start + 4 * _PIECE]
             where = space << 28 | address + start
