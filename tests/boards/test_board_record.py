@@ -33,3 +33,18 @@ def test_serial_ports_and_leds() -> None:
     assert records["icebreaker"]["leds"] == ["ready", "busy"]
     assert records["colorlight_5a_75b"]["leds"] == []
     assert records["ulx3s_12f"]["leds"] == ["ready", "busy", "error"]
+
+
+def test_spi_and_flash() -> None:
+    records = {name: board_record(get_board(name)) for name in BUILT_IN}
+    assert records["icebreaker"]["spi"] == {
+        "where": "PMOD1A, pins 1 to 4",
+        "sck": "pmod_0:4",
+        "cs_n": "pmod_0:1",
+        "copi": "pmod_0:2",
+        "cipo": "pmod_0:3",
+    }
+    assert records["colorlight_5a_75b"]["spi"] is None
+    boots = {name for name, record in records.items() if record["boots_from_flash"]}
+    assert {"icebreaker", "ulx3s_25f", "icesugar_pro"} <= boots
+    assert not {"upduino3", "orangecrab_25f", "colorlight_5a_75b"} & boots

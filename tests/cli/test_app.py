@@ -85,7 +85,8 @@ def test_boards_lists_all(run: Run) -> None:
     lines = result.stdout.splitlines()[1:]
     assert [line.split()[0] for line in lines] == [board.name for board in all_boards()]
     icebreaker = lines[0].split()
-    assert icebreaker[-6:] == ["iCE40UP5K", "4x4", "5,280", "8", "143", "KB"]
+    counts = ["iCE40UP5K", "4x4", "5,280", "8", "143", "KB"]
+    assert icebreaker[-9:] == [*counts, "UART,", "SPI", "yes"]
 
 
 def test_boards_as_json(run: Run) -> None:

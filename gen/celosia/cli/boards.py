@@ -44,7 +44,14 @@ def board_record(board: Board) -> Report:
         "leds": [
             name for name in ("ready", "busy", "error") if getattr(board.leds, name) is not None
         ],
+        "spi": None
+        if board.spi is None
+        else {
+            "where": board.spi.where,
+            **{name: _pin(getattr(board.spi, name)) for name in ("sck", "cs_n", "copi", "cipo")},
+        },
         "flash_bytes": board.flash.bytes if board.flash is not None else None,
+        "boots_from_flash": board.flash is not None and board.flash.resource is not None,
     }
 
 
@@ -62,10 +69,17 @@ def _show(out: Console, report: Report) -> None:
         table.add_column(title, no_wrap=True)
     for title in ("LUTS", "MULT", "MEMORY"):
         table.add_column(title, justify="right", no_wrap=True)
+    for title in ("LINKS", "BOOTS"):
+        table.add_column(title, no_wrap=True)
     for board in report["boards"]:
         kilobytes = sum(memory["bytes"] for memory in board["memories"]) // 1024
         counts = (f"{board['luts']:,}", str(board["multipliers"]), f"{kilobytes} KB")
-        table.add_row(board["name"], board["title"], board["device"], board["array"], *counts)
+        ways = (
+            "UART, SPI" if board["spi"] else "UART",
+            "yes" if board["boots_from_flash"] else "no",
+        )
+        names = (board["name"], board["title"], board["device"], board["array"])
+        table.add_row(*names, *counts, *ways)
     out.print(table)
 
 
@@ -77,6 +91,7 @@ def _show(out: Console, report: Report) -> None:
 def boards(*, quiet: bool) -> Report:
     """List the boards that accelerators can be generated for.
 
-    ARRAY is the default MAC array of a board, output channels x input channels.
+    ARRAY is the default MAC array of a board, output channels x input channels. LINKS are those
+    whose pins are known; a board BOOTS if a design can read the model from its flash memory.
     """
     return {"boards": [board_record(board) for board in all_boards()]}
