@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Builds complete designs for boards, and writes what they reach into docs/performance.md.
 
-    python -m benchmarks.boards up5k 25f 85f      # each for some minutes to half an hour
+    python -m benchmarks.boards up5k up5k_spi up5k_flash 25f 85f    # each for some minutes
     python -m benchmarks.boards latency           # cycles of the MLPerf Tiny models in RTL
     python -m benchmarks.boards                   # only the page, from the results that are there
 
@@ -51,6 +51,8 @@ class Design:
             ones, until timing is met or the last one is missed.
         seeds: how many seeds are routed; if ``falling``, until one meets the clock.
         falling: as above.
+        link: ``uart`` or ``spi``.
+        flash: whether it boots from the flash memory, and streams weights from there.
     """
 
     board: str
@@ -58,10 +60,14 @@ class Design:
     clocks: tuple[float, ...]
     seeds: int
     falling: bool = True
+    link: str = "uart"
+    flash: bool = False
 
 
 DESIGNS = {
     "up5k": Design("icebreaker", (4, 4), (24,), 5, falling=False),
+    "up5k_spi": Design("icebreaker", (4, 4), (24,), 2, falling=False, link="spi"),
+    "up5k_flash": Design("icebreaker", (4, 4), (24,), 5, falling=False, flash=True),
     "25f": Design("ulx3s_25f", (8, 4), (100, 70), 2),
     "85f": Design("ulx3s_85f", (8, 16), (100, 70), 1),
 }
@@ -74,7 +80,14 @@ def build(name: str, clock: float, seeds: range, work: Path, *, all_seeds: bool)
     design = DESIGNS[name]
     board = get_board(design.board)
     config = standard_config(board, design.array)
-    made: Synthesized = synthesize_board(board, config, clock, work / f"{name}_{clock:g}")
+    made: Synthesized = synthesize_board(
+        board,
+        config,
+        clock,
+        work / f"{name}_{clock:g}",
+        link=design.link,
+        flash=design.flash,
+    )
     tried: list[Placed] = []
     for seed in seeds:
         try:
@@ -133,9 +146,11 @@ def build_design(name: str, freq: float | None, seeds: int | None, work: Path) -
 
 
 def measure_latency() -> None:
-    """Measures cycles of the models on the arrays of all designs."""
+    """Measures cycles of the models on the arrays of all designs; those with weights from a flash
+    memory run at a rate of half a byte a cycle, as an iCE40 with four lines has."""
+    arrays = {name: design for name, design in DESIGNS.items() if name in ("up5k", "25f", "85f")}
     with tempfile.TemporaryDirectory() as scratch:
-        for name, design in DESIGNS.items():
+        for name, design in arrays.items():
             for model in TOPOLOGIES:
                 target = Target(design.board, design.array, {})
                 try:

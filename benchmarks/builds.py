@@ -48,9 +48,16 @@ class Placed:
 
 
 def synthesize_board(
-    board: Board, config: AcceleratorConfig, clock_mhz: float, folder: Path
+    board: Board,
+    config: AcceleratorConfig,
+    clock_mhz: float,
+    folder: Path,
+    *,
+    link: str = "uart",
+    flash: bool = False,
 ) -> Synthesized:
-    """Synthesizes the complete top module, with clock, reset, host link and LEDs.
+    """Synthesizes the complete top module, with clock, reset, host link and LEDs, and with
+    ``flash`` what boots and streams weights from the flash memory.
 
     Raises:
         BoardError: the board cannot make that clock.
@@ -58,7 +65,7 @@ def synthesize_board(
     """
     folder.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    sources = elaborate(board, config, clock_mhz)
+    sources = elaborate(board, config, clock_mhz, link=link, flash=flash)
     elaborated = time.monotonic()
     sources.write(folder)
     tools = prepare_tools(sources.family, folder)

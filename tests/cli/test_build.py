@@ -55,7 +55,15 @@ FREQUENCY PORT "clk" {mhz} MHZ;
 """
 
 
-def small(board: Board, config: AcceleratorConfig, clock_mhz: float) -> Sources:
+def small(
+    board: Board,
+    config: AcceleratorConfig,
+    clock_mhz: float,
+    *,
+    link: str,
+    baud_rate: int | None,
+    flash: bool,
+) -> Sources:
     ice40 = board.family == "ice40"
     constraints = (PCF if ice40 else LPF).format(mhz=clock_mhz)
     return Sources(
@@ -69,6 +77,9 @@ def small(board: Board, config: AcceleratorConfig, clock_mhz: float) -> Sources:
         clock_mhz=clock_mhz,
         required_mhz=clock_mhz,
         block=("core", "accelerator"),
+        link=link,
+        baud_rate=float(baud_rate or 1_000_000) if link == "uart" else None,
+        flash_offset=board.flash.data_offset if flash and board.flash else None,
     )
 
 
@@ -356,3 +367,28 @@ def test_the_accelerator_itself_is_built(run: Run, digits: Path, tmp_path: Path)
     assert {"core.array", "core.sequencer", "core.store", "control"} <= blocks
     assert built["blocks"]["core.array"]["ff"] > 0
     assert (folder / "top.bit").stat().st_size > 50_000
+
+
+def test_links_and_flash_are_chosen_and_recorded(
+    run: Run, generated: Callable[[str], Path]
+) -> None:
+    folder = generated("icebreaker")
+    for options, text, record in (
+        ([], "iCE40UP5K, UART at 1,000,000 baud\n", ("uart", 1e6, None)),
+        (["--baud", "500000"], "UART at 500,000 baud\n", ("uart", 5e5, None)),
+        (["--flash"], "baud, boots from flash\n", ("uart", 1e6, 1 << 20)),
+        (["--link", "spi", "--no-flash"], "iCE40UP5K, SPI\n", ("spi", None, None)),
+    ):
+        result = run("build", folder, *options)
+        assert result.exit_code == 0, result.stderr
+        assert text in result.stdout
+        built = json.loads((folder / "build.json").read_text())
+        assert (built["link"], built["baud_rate"], built["flash_offset"]) == record
+
+
+def test_an_ecp5_boots_unless_told_not_to(run: Run, generated: Callable[[str], Path]) -> None:
+    folder = generated("ulx3s_25f")
+    assert run("build", folder).exit_code == 0
+    assert json.loads((folder / "build.json").read_text())["flash_offset"] == 2 << 20
+    assert run("build", folder, "--no-flash").exit_code == 0
+    assert json.loads((folder / "build.json").read_text())["flash_offset"] is None

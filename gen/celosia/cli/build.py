@@ -114,7 +114,7 @@ def _blocks(report: Report) -> Table:
     "--flash/--no-flash",
     default=None,
     help="Whether the design boots from the board's flash memory, and streams weights from there; "
-    "by default it does where it can.",
+    "by default it does where it can; on an iCE40 only for a model that needs it.",
 )
 @click.option(
     "--jobs",

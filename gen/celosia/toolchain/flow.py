@@ -124,7 +124,8 @@ def build(
         link: ``uart`` or ``spi``: how the host reaches the accelerator.
         baud_rate: bits a second of the UART, 1,000,000 by default.
         flash: whether the design boots from the board's flash memory and streams weights from
-            there; by default it does where it can.
+            there; by default it does where it can and there is room: on an iCE40 only if the model
+            needs it.
         jobs: how many seeds are tried at the same time; as many as there are processors by default.
         progress: called with the stage (one of ``STAGES``), what is done and there is to do of it,
             and what is at work.
@@ -140,6 +141,8 @@ def build(
     directory = Path(directory)
     board, config, manifest = _read_manifest(directory)
     clock_mhz = manifest["clock_mhz"] if clock_mhz is None else clock_mhz
+    if flash is None:
+        flash = _wants_flash(board, manifest)
     with _written_anew(directory) as work:
         stages: dict[str, float] = {}
         with _timed(stages, "elaborate", progress or _silent):
@@ -272,6 +275,13 @@ def _main_clock(routed: Routed, sources: Sources) -> Clock:
     wanted = sources.required_mhz
     main = [c for c in clocks if abs(c.required_mhz - wanted) <= _CLOSE * wanted]
     return main[0] if main else clocks[0]
+
+
+def _wants_flash(board: Board, manifest: dict[str, Any]) -> bool:
+    """Whether a design reads the board's flash memory unless it is told not to."""
+    can = board.flash is not None and board.flash.resource is not None
+    weights = manifest.get("memories", {}).get("weights", {})
+    return can and (board.family != "ice40" or weights.get("source") == "external")
 
 
 def _elaborate(
