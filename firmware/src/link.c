@@ -85,12 +85,6 @@ static enum celosia_error counted(struct celosia *device, struct request *reques
         device->unsure = error != CELOSIA_OK;
         if (error == CELOSIA_OK)
             device->number = request->number;
-        /* An accelerator that restarts expects 0 or 1 next, so these numbers would not show it. */
-        if (error == CELOSIA_OK && device->number == 255) {
-            uint32_t registers[IDENTIFY_WORDS];
-
-            (void)celosia_identify(device, registers);
-        }
     }
     if (error == CELOSIA_ERROR_SEQUENCE)
         device->open = device->loaded = false;

@@ -61,9 +61,9 @@ class Endpoint:
     takes as long as it has bytes, the accelerator hears nothing.
     """
 
-    def __init__(self, target: Target, *, last: int = 0) -> None:
+    def __init__(self, target: Target, *, last: int | None = None) -> None:
         self.target = target
-        #: Number of the last request that counted.
+        #: Number of the last request that counted, if there was one since the reset.
         self.last = last
         self._deaf = 0
         self._forget()
@@ -157,7 +157,8 @@ class Endpoint:
             return Result.COMMAND, False
         numbered = command in (Command.WRITE, Command.SET)
         repeats = numbered and number == self.last
-        if numbered and not repeats and number != (self.last + 1) % 256:
+        follows = self.last is not None and number == (self.last + 1) % 256
+        if numbered and not repeats and not follows:
             return Result.SEQUENCE, False
         if command == Command.SET:
             starts = 1 << Control.START | 1 << Control.CONTINUE

@@ -344,12 +344,12 @@ def test_another_accelerator(library: ctypes.CDLL, digits_image: Image) -> None:
 def test_an_accelerator_that_restarts_is_not_trusted(
     loaded: tuple[Link, Model, Memories],
 ) -> None:
-    """Whatever number would come next: a restarted one expects 0 (a repetition) or 1."""
+    """Whatever number would come next."""
     link, model, memories = loaded
     for _ in range(256):
         device = bytes(link.device)
         last = link.endpoint.last
-        link.endpoint.last = 0
+        link.endpoint.last = None
         assert link.run(model, bytes(64))[0] == CError.SEQUENCE
         assert link.run(model, bytes(64))[0] == CError.CLOSED
         ctypes.memmove(byref(link.device), device, len(device))

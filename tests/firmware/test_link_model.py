@@ -72,7 +72,7 @@ START = 1 << Control.START
         (Command.SET, 8, 12, 0, Result.SEQUENCE, Result.SEQUENCE),
         (Command.SET, 11, 15, START, Result.SEQUENCE, Result.SEQUENCE),
         (Command.SET, 9, 15, START, Result.OK, Result.OK),
-        (Command.SET, 9, 0, 1, Result.OK, Result.OK),
+        (Command.SET, 9, 0, 1, Result.MISMATCH, Result.MISMATCH),
         (Command.SET, 10, 0, 1, Result.MISMATCH, Result.MISMATCH),
         (Command.SET, 10, 1, CONFIG.fingerprint ^ 1, Result.MISMATCH, Result.MISMATCH),
         (Command.SET, 10, 1, CONFIG.fingerprint, Result.OK, Result.OK),

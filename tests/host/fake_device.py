@@ -62,7 +62,8 @@ class FakeDevice:
         sizes = (self.config.scratch_bytes, self.config.weight_bytes, self.config.parameter_bytes)
         self.memories = [bytearray(random.bytes(size)) for size in sizes]
         self.values = dict.fromkeys(_SETTABLE, 0)
-        self.status = self.cycles = self.last = 0
+        self.status = self.cycles = 0
+        self.last: int | None = None
         self._busy = 0
         self._unstuffer = Unstuffer()
 
@@ -85,12 +86,12 @@ class FakeDevice:
         elif command in (Command.WRITE, Command.SET):
             if command == Command.WRITE and len(content) < 4 * count + 4:
                 # Cut off: some words were written before that was known.
-                if number == (self.last + 1) % 256 and self._write_fault(count, argument) is None:
+                if self._follows(number) and self._write_fault(count, argument) is None:
                     self._store(argument, content[: len(content) & ~3])
                 return b""
             if number == self.last:
                 result = Result.OK
-            elif number != (self.last + 1) % 256:
+            elif not self._follows(number):
                 result = Result.SEQUENCE
             else:
                 change = self._write if command == Command.WRITE else self._set
@@ -101,6 +102,9 @@ class FakeDevice:
         else:
             result = Result.COMMAND
         return stuff(answer(number, result, payload))
+
+    def _follows(self, number: int) -> bool:
+        return self.last is not None and number == (self.last + 1) % 256
 
     def _read(self, count: int, argument: int) -> tuple[Result, bytes]:
         space, address = argument >> 28, argument & (1 << 28) - 1

@@ -81,8 +81,6 @@ def test_whatever_is_written_is_read(image: Image, there: str, back: str) -> Non
         else:
             assert link.registers(Register.CONFIG, 1) == [image.config.fingerprint]
         if random.random() < 0.02:
-            link.steer(int(random.integers(1, 255)))
-        if random.random() < 0.02:
             assert link.identify(2)[4:] == image.config.fingerprint.to_bytes(4, "little")
     assert device.memories[0] == memory
     assert device.memories[1] == weights
@@ -189,13 +187,11 @@ def test_refused_requests_say_why(image: Image) -> None:
 
 @pytest.mark.parametrize("last", range(256))
 def test_a_reset_is_noticed_with_any_number(image: Image, last: int) -> None:
-    """Once ``steer`` was called, whatever the number was."""
     device = FakeDevice(image)
     link = Link(FakeLine(device))
     link._last = last
     device.last = last
     link._certain = True
-    link.steer(3)
     for done in range(3):
         device.reset()
         with pytest.raises(StateLostError, match="lost count"):

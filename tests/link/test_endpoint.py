@@ -117,6 +117,13 @@ class Host:
         assert answer.sequence == self.sequence
         return answer
 
+    async def identify(self, number: int = 0) -> None:
+        """Begins to number."""
+        self.sequence = number
+        answer = await self.ask(Command.IDENTIFY, 1, at(REGISTER_SPACE, 0))
+        assert answer.result == Result.OK
+        self.port.accesses.clear()
+
     async def do(
         self, command: int, count: int, argument: int, words: list[int] | None = None
     ) -> int:
@@ -170,6 +177,7 @@ async def reads_registers(dut: Any) -> None:
 async def writes(dut: Any) -> None:
     bench = await start_bench(dut, make, "writes")
     host = Host(bench)
+    await host.identify()
     for space, address, count in (
         (Space.SCRATCH, 0, 1),
         (Space.SCRATCH, 4, 1023),
@@ -193,6 +201,7 @@ async def writes(dut: Any) -> None:
 async def sets_registers(dut: Any) -> None:
     bench = await start_bench(dut, make, "sets")
     host = Host(bench)
+    await host.identify()
     for register in range(12, 16):
         value = bench.rng.getrandbits(32)
         host.port.accesses.clear()
@@ -213,6 +222,7 @@ async def refuses(dut: Any) -> None:
     """What must not be done is answered with a result of its own, and not done."""
     bench = await start_bench(dut, make, "refuses")
     host = Host(bench)
+    await host.identify()
     for command, count, argument, result in (
         (Command.END, 0, 0, Result.COMMAND),
         (5, 1, 0, Result.COMMAND),
@@ -260,9 +270,13 @@ async def numbers(dut: Any) -> None:
     """Only the next number is executed; the last one is answered, others are not accepted."""
     bench = await start_bench(dut, make, "numbers")
     host = Host(bench)
-    host.sequence = 250
-    assert (await host.ask(Command.IDENTIFY, 1, at(REGISTER_SPACE, 0))).result == Result.OK
-    host.port.accesses.clear()
+    # Before there is a number none is right.
+    for number in (0, 1, 77):
+        host.sequence = number
+        assert (await host.ask(Command.SET, Register.START, 5)).result == Result.SEQUENCE
+        assert (await host.ask(Command.WRITE, 1, 0, [1])).result == Result.SEQUENCE
+    assert not host.port.accesses
+    await host.identify(250)
     for turn in range(20):
         assert await host.do(Command.SET, Register.CONTROL, 1) == Result.OK
         assert len(host.port.accesses) == 1
@@ -293,6 +307,7 @@ async def damage(dut: Any) -> None:
     """Damaged requests are not executed, and the next good one is."""
     bench = await start_bench(dut, make, "damage")
     host = Host(bench)
+    await host.identify()
     for _ in range(60):
         good = request(Command.WRITE, host.sequence + 1, 3, 64, bench.rng.randbytes(12))
         kind = bench.rng.randrange(4)

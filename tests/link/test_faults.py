@@ -160,6 +160,7 @@ class System:
     def draw(self) -> tuple[int, int, int, int, bytes]:
         """A good request: command, number, count, argument, words."""
         rng = self.rng
+        assert self.model.last is not None
         number = (self.model.last + 1) % 256
         kind = rng.randrange(4)
         if kind == 0:
@@ -191,6 +192,13 @@ class System:
 async def started(dut: Any) -> System:
     system = System(dut)
     await system.start()
+    # Nothing is numbered yet.
+    await system.feed(stuff(request(Command.SET, 1, Register.CONTROL, 1)))
+    await system.settle()
+    assert system.answers() == [(1, Result.SEQUENCE)]
+    await system.feed(stuff(request(Command.IDENTIFY, 200, 1, REGISTER_SPACE << 28)))
+    await system.settle()
+    assert system.answers() == [(200, Result.OK)]
     return system
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from celosia.compiler.image import Image, ImageSpace, Section
@@ -21,9 +21,6 @@ Written = Callable[[int, int, str], None]
 _REGISTERS = Register.CYCLES + 1
 #: No accelerator is slower, simulated ones included.
 _SLOWEST_HZ = 10_000
-#: Requests from an image's last ones to the start of its first run. Until then a device that was
-#: reset rests like one that was not, so that its sequence number alone tells.
-_UNTIL_FIRST_RUN = 200
 #: Seconds between two looks at a run that goes on.
 _FIRST_PAUSE, _LAST_PAUSE = 0.0005, 0.05
 #: Seconds that a boot from flash may take.
@@ -144,7 +141,6 @@ class RemoteAccelerator:
                 written(done, total, section.space.name.lower())
                 self.link.write(section.space, address, data)
                 done += len(data)
-        self.link.steer(_UNTIL_FIRST_RUN)
         self.link.set(Register.START, image.entry)
         self.link.set(Register.WATCHDOG, image.watchdog_cycles)
         self.link.set(Register.BREAKPOINT, 0)
@@ -154,13 +150,6 @@ class RemoteAccelerator:
             raise StateLostError(f"{self.name}: the device was reset while it was written to")
         written(total, total, "")
         return self.state()
-
-    def check_rest(self, rest: State, inputs: Sequence[tuple[int, bytes]]) -> None:
-        """Raises StateLostError unless the accelerator rests as it was left. From here on a reset
-        is noticed until ``inputs`` (addresses and bytes) are written and the run is started."""
-        requests = sum(len(data) // PIECE_BYTES + 2 for _, data in inputs)
-        self.link.steer(min(requests, 254))
-        self.check_state(rest)
 
     def check_state(self, state: State) -> None:
         """Raises StateLostError unless this is the state."""

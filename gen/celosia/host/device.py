@@ -251,7 +251,7 @@ class Device:
         values = dict(sample)
         run_operations([op for op in image.host if op.op == "Quantize"], values)
         inputs = [(port.address, to_bytes(port, values[port.tensor])) for port in image.inputs]
-        accelerator.check_rest(rest, inputs)
+        accelerator.check_state(rest)
         for address, content in inputs:
             accelerator.write_scratch(address, content)
         accelerator.start()

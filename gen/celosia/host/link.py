@@ -73,14 +73,6 @@ class Link:
         """The first registers; the numbering begins anew."""
         return self._identify(words, (self._last + _IDENTIFY_DISTANCE) % 256)
 
-    def steer(self, count: int) -> None:
-        """Numbers anew if one of the next ``count`` requests that are numbered (254 at most) would
-        be 0 or 1: a device that was reset takes these for repeated and for its first. With all
-        others it tells that it was reset. (If it boots from flash, with all but two as well, but
-        nobody knows which.)"""
-        if not 0 < self._last < 256 - count:
-            self._identify(1, 1 + (self._last + _IDENTIFY_DISTANCE) % (255 - count))
-
     def _identify(self, words: int, number: int) -> bytes:
         self._certain = False
         answer = self._exchange(

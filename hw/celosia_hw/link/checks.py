@@ -28,11 +28,13 @@ class Checks(wiring.Component):
     happens; ``repeats`` says that it has been executed before, ``compares`` that it sets one of the
     first two registers, and ``registers`` that it is for their space.
 
-    ``accept`` makes its number the last one.
+    ``accept`` makes its number the last one. Before there is one, only IDENTIFY and READ are good;
+    but with ``boots`` the last one is 0 then, until ``forget``.
     """
 
-    def __init__(self, config: AcceleratorConfig) -> None:
+    def __init__(self, config: AcceleratorConfig, *, boots: bool = False) -> None:
         self.config = config
+        self.boots = boots
         super().__init__(
             {
                 "begin": In(1),
@@ -46,6 +48,7 @@ class Checks(wiring.Component):
                 "some": In(1),
                 "busy": In(1),
                 "accept": In(1),
+                "forget": In(1),
                 "result": Out(Result),
                 "repeats": Out(1),
                 "compares": Out(1),
@@ -91,8 +94,10 @@ class Checks(wiring.Component):
         return m
 
     def _compare_numbers(self, m: Module) -> tuple[Value, Value]:
-        """Whether the sequence number differs from the last one, and from the one after that."""
+        """Whether the sequence number differs from the last one, and from the one after that; from
+        both if there is none."""
         last = Signal(8)
+        unknown = Signal(init=not self.boots)
         differs = Signal()
         misses = Signal()
         carry = Signal()
@@ -104,9 +109,11 @@ class Checks(wiring.Component):
                 carry.eq(carry & last[0]),
             ]
         with m.If(self.begin):
-            m.d.sync += [differs.eq(0), misses.eq(0), carry.eq(1)]
+            m.d.sync += [differs.eq(unknown), misses.eq(unknown), carry.eq(1)]
         with m.If(self.accept):
-            m.d.sync += last.eq(self.head.sequence)
+            m.d.sync += [last.eq(self.head.sequence), unknown.eq(0)]
+        with m.If(self.forget):
+            m.d.sync += unknown.eq(1)
         return differs, misses
 
     def _compare_values(self, m: Module) -> Value:

@@ -72,7 +72,7 @@ class Endpoint(wiring.Component):
         port = self.control
         m.submodules.deframer = deframer = Deframer()
         m.submodules.enframer = enframer = Enframer()
-        m.submodules.checks = checks = Checks(self.config)
+        m.submodules.checks = checks = Checks(self.config, boots=self.boots)
         connect(m, flipped(self.i), deframer.i)
         connect(m, enframer.o, flipped(self.o))
 
@@ -275,6 +275,7 @@ class Endpoint(wiring.Component):
             with m.If((state["DECIDE"] & bad) | (state["OPEN"] & wrong)):
                 m.d.sync += raw.eq(0)
                 with m.If(raw):
+                    m.d.comb += checks.forget.eq(1)
                     # END is what no link knows.
                     m.d.sync += booted.eq(state["OPEN"] & (result == Result.COMMAND))
         return m
