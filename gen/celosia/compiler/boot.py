@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from celosia.compiler.image import Image, ImageSpace
+from celosia.compiler.image import Image, ImageSpace, Section
 from celosia.errors import FitError
+from celosia_hw.config import AcceleratorConfig
 from celosia_hw.flash.source import WEIGHTS_OFFSET
 from celosia_hw.isa import IDENT_VALUE, Register
 from celosia_hw.link.protocol import Command, request
@@ -13,13 +14,27 @@ from celosia_hw.link.protocol import Command, request
 _PIECE = 4096
 
 
+def mark_address(config: AcceleratorConfig) -> int:
+    """Where a boot leaves its mark: the last word of the scratchpad. Images have nothing there and
+    runs do not write there (the counter of END would be the first to reach it, which has none), so
+    the mark stays until the next boot, whatever is loaded and run meanwhile."""
+    return config.scratch_bytes - 4
+
+
+def mark(image: Image) -> bytes:
+    """What tells an image in flash from any other: the checksum in its file."""
+    return image.to_bytes()[16:20]
+
+
 def boot_stream(image: Image) -> bytes:
-    """The requests that load ``image``, one behind the other, with END as the last one."""
+    """The requests that load ``image`` and leave its mark, one behind the other, with END as the
+    last one."""
     requests: list[tuple[int, int, int, bytes]] = [
         (Command.SET, Register.IDENT, IDENT_VALUE, b""),
         (Command.SET, Register.CONFIG, image.config.fingerprint, b""),
     ]
-    for section in image.sections:
+    marked = Section(ImageSpace.SCRATCH, mark_address(image.config), mark(image))
+    for section in (*image.sections, marked):
         if section.space == ImageSpace.EXTERNAL:
             continue
         for start in range(0, len(section.data), 4 * _PIECE):
