@@ -13,7 +13,7 @@ import numpy as np
 
 from celosia.compiler.image import Image, ImageSpace, Section
 from celosia_hw.config import AcceleratorConfig
-from celosia_hw.isa import IDENT_VALUE, Control, Error, Register, Space, Status
+from celosia_hw.isa import IDENT_VALUE, Boot, Control, Error, Register, Space, Status
 from celosia_hw.link.protocol import (
     FLAG,
     PROTOCOL_VERSION,
@@ -39,11 +39,15 @@ class FakeDevice:
         image: what its runs are described by; what they do depends on its memories alone.
         seed: decides the contents of memories that nothing has written.
         busy_polls: how often STATUS says that a run is busy.
+        flash: the image that its flash memory holds.
 
-    ``done`` has all requests that had an effect; ``hangs`` makes the watchdog bite.
+    ``boot`` is what a reset makes of the flash memory. ``done`` has all requests that had an
+    effect; ``hangs`` makes the watchdog bite.
     """
 
-    def __init__(self, image: Image, *, seed: int = 0, busy_polls: int = 2) -> None:
+    def __init__(
+        self, image: Image, *, seed: int = 0, busy_polls: int = 2, flash: Image | None = None
+    ) -> None:
         self.image = image
         self.config: AcceleratorConfig = image.config
         self.busy_polls = busy_polls
@@ -51,6 +55,8 @@ class FakeDevice:
         self.ident = IDENT_VALUE
         self.link_version = PROTOCOL_VERSION
         self.boot_polls = 0
+        self.flash = flash
+        self.boot = Boot.NONE if flash is None else Boot.DONE
         self.done: list[tuple[int, int, int]] = []
         self.runs = 0
         self._seeds: Iterator[int] = iter(range(seed, 1 << 30))
@@ -66,6 +72,12 @@ class FakeDevice:
         self.last: int | None = None
         self._busy = 0
         self._unstuffer = Unstuffer()
+        if self.flash is not None and self.boot == Boot.DONE:
+            for section in self.flash.sections:
+                if section.space != ImageSpace.EXTERNAL:
+                    self._store(section.space << 28 | section.address, section.data)
+            # The checksum in the file of the image.
+            self.memories[0][-4:] = self.flash.to_bytes()[16:20]
 
     def receive(self, data: bytes) -> bytes:
         """What the device sends after it has received these bytes."""
@@ -122,6 +134,7 @@ class FakeDevice:
 
     def _register(self, number: int) -> int:
         status = self.status | (1 << Status.BUSY if self._busy else 0)
+        boot = Boot.BUSY if self.boot_polls else self.boot
         values = {
             Register.IDENT: self.ident,
             Register.CONFIG: self.config.fingerprint,
@@ -129,7 +142,7 @@ class FakeDevice:
             Register.SCRATCH_BYTES: self.config.scratch_bytes,
             Register.WEIGHT_BYTES: self.config.weight_bytes,
             Register.PARAMETER_BYTES: self.config.parameter_bytes,
-            Register.STATUS: status | (1 << Status.BOOT if self.boot_polls else 0),
+            Register.STATUS: status | boot << Status.BOOT,
             Register.CYCLES: self.cycles,
         }
         return values.get(Register(number), 0) if number in list(Register) else 0
@@ -199,7 +212,8 @@ class FakeDevice:
             Section(space, 0, bytes(memory))
             for space, memory in zip(spaces, self.memories, strict=True)
         )
-        external = tuple(s for s in self.image.sections if s.space == ImageSpace.EXTERNAL)
+        held = self.flash.sections if self.flash else ()
+        external = tuple(s for s in held if s.space == ImageSpace.EXTERNAL)
         image = replace(self.image, sections=sections + external, entry=self.values[Register.START])
         model = ProgramModel(image)
         for _ in model.run([model.read(port) for port in image.inputs]):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from celosia.compiler.boot import mark, mark_address
 from celosia.compiler.image import Image, ImageSpace, Section
 from celosia_hw.isa import IDENT_VALUE, Boot, Control, Error, Register, Space, Status
 from celosia_hw.link.protocol import PROTOCOL_VERSION, Result
@@ -106,14 +107,38 @@ class RemoteAccelerator:
             )
 
     def check(self, image: Image) -> None:
-        """Raises IncompatibleError unless the image is for this accelerator."""
-        if self.fingerprint == image.config.fingerprint:
+        """Raises IncompatibleError unless the image is for this accelerator, and the board's flash
+        holds the weights that it streams."""
+        if self.fingerprint != image.config.fingerprint:
+            raise IncompatibleError(
+                f"{self.name}: the image of {image.model} is for an accelerator with the "
+                f"fingerprint {image.config.fingerprint:#010x} ({image.config.name}), the device "
+                f"has {self.fingerprint:#010x}; generate the model with --hardware and the folder "
+                "that the device's bitstream was built in, or program the bitstream of this "
+                "model's folder"
+            )
+        if image.streams:
+            self._check_flash(image)
+
+    def _check_flash(self, image: Image) -> None:
+        """Nothing but its boot tells what is in the flash: a run with other weights ends well."""
+        state = self.state()
+        if state.boot == Boot.BUSY:
+            raise StateLostError(f"{self.name}: the device was reset, it boots")
+        if state.flag(Status.BUSY):
+            self.link.set(Register.CONTROL, 1 << Control.RESET)
+        if state.boot == Boot.NONE:
+            found = "its design does not boot from flash"
+        elif state.boot == Boot.FAILED:
+            found = "it found no good image there when it booted"
+        elif self.read_scratch(mark_address(image.config), 4) != mark(image):
+            found = "it booted another image from there"
+        else:
             return
         raise IncompatibleError(
-            f"{self.name}: the image of {image.model} is for an accelerator with the fingerprint "
-            f"{image.config.fingerprint:#010x} ({image.config.name}), the device has "
-            f"{self.fingerprint:#010x}; generate the model with --hardware and the folder that the "
-            "device's bitstream was built in, or program the bitstream of this model's folder"
+            f"{self.name}: {image.model} streams its weights from the board's flash, and the "
+            f"device does not have them: {found}; 'celosia program' with this model's folder "
+            "writes them"
         )
 
     def state(self) -> State:
@@ -225,13 +250,10 @@ class RemoteAccelerator:
 
 def _reason(error: int, image: Image) -> str:
     if error == Error.WATCHDOG:
-        reason = (
+        return (
             f"was ended by the watchdog, which allows {image.watchdog_cycles:,} cycles where "
             f"{image.cycles:,} are predicted"
         )
-        if image.streams:
-            reason += " (are the weights in the board's flash? 'celosia program' writes them)"
-        return reason
     if error == Error.OPCODE:
         return "met an unknown instruction"
     if error == Error.ACCESS:

@@ -163,7 +163,8 @@ class Device:
         """Writes a model into the accelerator's memories.
 
         What is for the memory behind the external port lies in the board's flash, where 'celosia
-        program' writes it: it is left out here.
+        program' writes it: it is left out here, but the device must have booted this very image
+        from there.
 
         Args:
             path: ``model.image``, or the folder that has it. A folder also tells clock and labels.
@@ -171,7 +172,8 @@ class Device:
 
         Raises:
             ImageError: the image is missing, damaged or of another version; nothing was written.
-            IncompatibleError: it is for another accelerator; nothing was written.
+            IncompatibleError: it is for another accelerator, or the flash does not hold it;
+                nothing was written.
             DeviceError: the device or the line to it failed.
         """
         files = load_model_files(path)
