@@ -56,7 +56,7 @@ enum celosia_error {
     CELOSIA_ERROR_TENSORS,        /* more than CELOSIA_TENSORS inputs and outputs */
     /* The run. */
     CELOSIA_ERROR_NOT_LOADED, /* the accelerator does not hold this model */
-    CELOSIA_ERROR_BOOT,       /* the accelerator found no good image in its flash */
+    CELOSIA_ERROR_BOOT,       /* the accelerator did not boot this image from its flash */
     CELOSIA_ERROR_BUSY,       /* not done within the time */
     CELOSIA_ERROR_STOPPED,    /* no run has reached its end */
     CELOSIA_ERROR_WATCHDOG,   /* ended by the watchdog */
@@ -109,7 +109,7 @@ struct celosia_model {
     uint32_t instructions; /* END included */
     uint32_t profile;      /* address of the cycle counters */
     uint32_t cycles;       /* predicted */
-    bool external;         /* weights are read from the board's flash, where they must be already */
+    bool external;         /* weights are read from the board's flash, see celosia_load() */
     uint8_t inputs, outputs;
     struct celosia_tensor tensor[CELOSIA_TENSORS];
 };
@@ -156,14 +156,17 @@ enum celosia_error celosia_check(const struct celosia *device, const struct celo
                                  struct celosia_model *model);
 
 /* Checks an image as celosia_check() does, and only if it is good writes it, piece by piece. A
- * section for the board's flash is left out; `model->external` tells. */
+ * section for the board's flash is left out; `model->external` tells. Then the accelerator must
+ * have booted this very image from there, or the error is CELOSIA_ERROR_BOOT, and what was loaded
+ * before stays. */
 enum celosia_error celosia_load(struct celosia *device, const struct celosia_source *source,
                                 struct celosia_model *model);
 
 /* A source that is memory. */
 struct celosia_source celosia_memory(const void *image, uint32_t bytes);
 
-/* Instead of celosia_load(): takes it that the accelerator has loaded this model from its flash. */
+/* Instead of celosia_load(), where the accelerator booted this model from its flash and nothing was
+ * loaded since. */
 enum celosia_error celosia_attach(struct celosia *device, const struct celosia_model *model);
 
 /* --- runs ------------------------------------------------------------------------------------- */

@@ -60,7 +60,7 @@ const char *celosia_error_text(enum celosia_error error)
     case CELOSIA_ERROR_NOT_LOADED:
         return "the model is not loaded";
     case CELOSIA_ERROR_BOOT:
-        return "the accelerator did not load a model from its flash";
+        return "the accelerator did not load this model from its flash";
     case CELOSIA_ERROR_BUSY:
         return "the accelerator is still busy";
     case CELOSIA_ERROR_STOPPED:

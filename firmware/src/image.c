@@ -251,16 +251,6 @@ static uint32_t watchdog(uint32_t cycles)
     return cycles > most / 2 ? UINT32_MAX : 2 * cycles + WATCHDOG_SLACK;
 }
 
-/* Asks for the accelerator that the model is for. */
-static enum celosia_error match(struct celosia *device, uint32_t fingerprint)
-{
-    enum celosia_error error = celosia_set(device, CELOSIA_REGISTER_IDENT, CELOSIA_IDENT_VALUE);
-
-    if (error == CELOSIA_OK)
-        error = celosia_set(device, CELOSIA_REGISTER_CONFIG, fingerprint);
-    return error;
-}
-
 static enum celosia_error set_up(struct celosia *device, const struct celosia_model *model)
 {
     enum celosia_error error = celosia_set(device, CELOSIA_REGISTER_START, model->entry);
@@ -274,6 +264,31 @@ static enum celosia_error set_up(struct celosia *device, const struct celosia_mo
     return error;
 }
 
+/* Asks for the accelerator that the model is for, and ends what it does. With `booted`, also that it
+ * booted this image from its flash: that left the image's checksum in the scratchpad's last word. */
+static enum celosia_error prepare(struct celosia *device, const struct celosia_model *model,
+                                  bool booted)
+{
+    struct celosia_status status;
+    uint8_t mark[4];
+    enum celosia_error error = celosia_set(device, CELOSIA_REGISTER_IDENT, CELOSIA_IDENT_VALUE);
+
+    if (error == CELOSIA_OK)
+        error = celosia_set(device, CELOSIA_REGISTER_CONFIG, model->fingerprint);
+    if (error == CELOSIA_OK)
+        error = celosia_reset(device);
+    if (error == CELOSIA_OK && booted) {
+        error = celosia_status(device, &status);
+        if (error == CELOSIA_OK)
+            error = celosia_read(device, CELOSIA_SPACE_SCRATCH, device->scratch_bytes - 4, mark,
+                                 sizeof mark);
+        if (error == CELOSIA_OK && (status.boot != CELOSIA_BOOT_DONE ||
+                                    celosia_load_u32(mark) != model->image_checksum))
+            error = CELOSIA_ERROR_BOOT;
+    }
+    return error;
+}
+
 enum celosia_error celosia_load(struct celosia *device, const struct celosia_source *source,
                                 struct celosia_model *model)
 {
@@ -282,11 +297,10 @@ enum celosia_error celosia_load(struct celosia *device, const struct celosia_sou
     enum celosia_error error = check(device, source, model, &sections);
 
     if (error == CELOSIA_OK)
-        error = match(device, model->fingerprint);
+        error = prepare(device, model, model->external);
     if (error != CELOSIA_OK)
         return error;
     device->loaded = false;
-    error = celosia_reset(device);
     section.source = source;
     for (i = 0; error == CELOSIA_OK && i < sections; i++) {
         error = get_section(device, i, &section);
@@ -299,14 +313,7 @@ enum celosia_error celosia_load(struct celosia *device, const struct celosia_sou
 
 enum celosia_error celosia_attach(struct celosia *device, const struct celosia_model *model)
 {
-    struct celosia_status status;
-    enum celosia_error error = match(device, model->fingerprint);
+    enum celosia_error error = prepare(device, model, true);
 
-    if (error == CELOSIA_OK)
-        error = celosia_reset(device);
-    if (error == CELOSIA_OK)
-        error = celosia_status(device, &status);
-    if (error == CELOSIA_OK && status.boot != CELOSIA_BOOT_DONE)
-        error = CELOSIA_ERROR_BOOT;
     return error == CELOSIA_OK ? set_up(device, model) : error;
 }

@@ -13,7 +13,7 @@ import pytest
 from tests.firmware.driver import CError, Link, Model, Status, source_of
 
 from celosia.arithmetic.softmax import softmax_parameters
-from celosia.compiler.image import Image, ImageSpace, Section, TensorPort
+from celosia.compiler.image import Image, TensorPort
 from celosia.importer import load_tflite
 from celosia.passes import optimize
 from celosia.tensors import span, to_bytes
@@ -170,16 +170,6 @@ def test_unsigned_inputs_have_unsigned_zero_points(
     )
 
 
-def test_weights_for_the_flash_are_left_out(library: ctypes.CDLL, digits_image: Image) -> None:
-    memories = Memories(digits_image.config)
-    link = opened(library, memories)
-    section = Section(ImageSpace.EXTERNAL, 1 << 24, b"\xaa" * 4000)
-    error, model = link.load(replace(digits_image, sections=(section,)).to_bytes())
-    assert error == CError.OK
-    assert model.external
-    assert not any(any(content) for content in memories.memory.values())
-
-
 @pytest.mark.parametrize("cycles", [0, 1, (2**32 - 1) // 2 - 50_000, 2**31, 2**32 - 1])
 def test_the_watchdog_saturates(library: ctypes.CDLL, digits_image: Image, cycles: int) -> None:
     memories = Memories(digits_image.config)
@@ -188,20 +178,6 @@ def test_the_watchdog_saturates(library: ctypes.CDLL, digits_image: Image, cycle
     image = replace(digits_image, instructions=instructions)
     assert link.load(image.to_bytes())[0] == CError.OK
     assert memories.registers[Register.WATCHDOG] == min(2 * cycles + 100_000, 2**32 - 1)
-
-
-def test_a_model_booted_from_flash_needs_no_image(
-    library: ctypes.CDLL, digits_image: Image, loaded: tuple[Link, Model, Memories]
-) -> None:
-    _, model, _ = loaded
-    memories = Memories(digits_image.config)
-    link = opened(library, memories)
-    assert link.call("attach", byref(model)) == CError.BOOT
-    assert link.call("start", byref(model)) == CError.NOT_LOADED
-    memories.boot = Boot.DONE
-    assert link.call("attach", byref(model)) == CError.OK
-    assert link.run(model, bytes(64))[0] == CError.OK
-    assert memories.started == [digits_image.entry]
 
 
 def test_counters_and_status(loaded: tuple[Link, Model, Memories]) -> None:
