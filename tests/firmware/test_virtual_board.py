@@ -85,7 +85,7 @@ def test_all_bytes_by_spi(board: ctypes.CDLL, folder: Path, flash: bool) -> None
     with ExitStack() as stack:
         virtual = stack.enter_context(VirtualBoard(folder, link=LinkKind.SPI, flash=flash))
         wires = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-        wires.connect(virtual.port)
+        wires.connect(virtual.port.removeprefix("spi:"))
 
         def transfer(out: Any, back: Any, count: int, _first: bool) -> None:
             wires.sendall(bytes(out[:count]))
