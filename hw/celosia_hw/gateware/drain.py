@@ -126,6 +126,9 @@ class Drain(wiring.Component):
         with m.If(load & instruction.residual):
             m.d.sync += [arrived.eq(0), wanted.eq(~final)]
 
+        # Emissions without a residual need no word, which for a fast clock ``arrived`` tells too.
+        provided = arrived if config.free_running else arrived | ~instruction.residual
+
         # The emission at hand.
         values = Signal(self.result_layout, reset_less=True)
         residual = Signal(8 * config.word_bytes, reset_less=True)
@@ -157,21 +160,28 @@ class Drain(wiring.Component):
         # A group begins when all of its rows are there, also those that a short group does not
         # use, as its end frees them all. ``level`` shows one cycle later what has been freed.
         there = Signal()
+        waits = instruction.parameters_ring & ~there
+        if config.free_running:
+            waits = Signal()  # for a fast clock from a register
 
         def at_least(rows: int) -> Value:
             return self.level[rows.bit_length() - 1 :].any()
 
         conv_rows, other_rows = config.output_channels // lanes, config.input_channels // lanes
-        m.d.sync += there.eq(Mux(is_conv, at_least(conv_rows), at_least(other_rows)))
+        enough = Signal()
+        m.d.comb += enough.eq(Mux(is_conv, at_least(conv_rows), at_least(other_rows)))
         with m.If(instruction.parameters_uniform):
-            m.d.sync += there.eq(at_least(1))
+            m.d.comb += enough.eq(at_least(1))
         with m.If(self.start | (self.freed != 0)):
-            m.d.sync += there.eq(0)
-        waits = instruction.parameters_ring & ~there
+            m.d.comb += enough.eq(0)
+        if config.free_running:
+            m.d.sync += waits.eq(instruction.parameters_ring & ~enough)
+        else:
+            m.d.sync += there.eq(enough)
         m.d.comb += [
             self.o.valid.eq(full & ~waits & ~second),
             sends.eq(self.o.valid & self.o.ready),
-            self.i.ready.eq((~full | (sends & last_beat)) & (arrived | ~instruction.residual)),
+            self.i.ready.eq((~full | (sends & last_beat)) & provided),
             load.eq(self.i.valid & self.i.ready),
             self.o.p.address.eq(address),
             self.o.p.count.eq(Mux(last_beat, left, lanes)),
@@ -237,7 +247,12 @@ class Drain(wiring.Component):
             ]
         # Emissions that fill words begin with them.
         fills = {config.output_channels, config.input_channels} == {config.word_bytes}
-        offset = 0 if fills else residual_address[:shift] << 3
+        begin_byte: Value = residual_address[:shift]
+        if config.free_running:
+            # For a fast clock: it is known long before the word arrives.
+            begin_byte = Signal(shift, reset_less=True)
+            m.d.sync += begin_byte.eq(residual_address)
+        offset = 0 if fills else begin_byte << 3
         with m.If(load):
             m.d.sync += [
                 values.eq(self.i.p),
@@ -250,7 +265,7 @@ class Drain(wiring.Component):
         with m.If(self.start):
             m.d.sync += [
                 self.busy.eq(1),
-                arrived.eq(0),
+                arrived.eq(~instruction.residual if config.free_running else 0),
                 base_row.eq(instruction.parameter_base),
                 begins_group.eq(1),
             ]

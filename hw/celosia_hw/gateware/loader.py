@@ -131,11 +131,16 @@ class RingLoader(wiring.Component):
                 counted.eq(loading & reader.granted),
             ]
         else:
-            careful |= units[reader.ahead.bit_length() :].all()
+            # One more may arrive before this is known, if it comes from a register.
+            margin = reader.ahead + self.config.free_running
+            careful |= units[margin.bit_length() :].all()
             m.d.comb += [
                 from_scratch.eq(reader.valid & loading & ~done & ~full),
                 counted.eq(from_scratch),
             ]
+        if self.config.free_running:
+            careful_before, careful = careful, Signal()
+            m.d.sync += careful.eq(careful_before)
         written = Signal()
         host_ready = self.idle
         if self.config.free_running:

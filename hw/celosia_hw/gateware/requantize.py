@@ -24,7 +24,7 @@ _RESULT_BITS = 12
 _TABLE_SUM_BITS = 33
 #: Results of a free-running requantizer that are on their way or wait: more than cycles of the way
 #: of a beat that passes once.
-QUEUE_DEPTH = 16
+QUEUE_DEPTH = 32
 
 
 @dataclass(frozen=True)
@@ -144,15 +144,26 @@ class RequantizeLane(wiring.Component):
         shift = registered(self.parameters.shift, "shift", scale.LATENCY)
 
         # Second pass: sum of two table values.
+        table_writes: list[Value] = [
+            self.table_enable & (self.table_row[8] == index) for index in range(2)
+        ]
+        table_row: Value = self.table_row[:8]
+        table_data: Value = self.table_data
+        if config.free_running:
+            # The tables of all lanes are far apart.
+            *table_writes, table_row, table_data = (
+                registered(value, f"table{index}")
+                for index, value in enumerate((*table_writes, table_row, table_data))
+            )
         table_values = []
         for index, operand in enumerate((self.result.as_unsigned(), self.residual)):
             m.submodules[f"table{index + 1}"] = table = BlockRam(
                 depth=256, width=32, output_register=config.free_running
             )
             m.d.comb += [
-                table.write_enable.eq(self.table_enable & (self.table_row[8] == index)),
-                table.write_address.eq(self.table_row[:8]),
-                table.write_data.eq(self.table_data),
+                table.write_enable.eq(table_writes[index]),
+                table.write_address.eq(table_row),
+                table.write_data.eq(table_data),
                 table.read_enable.eq(self.enable),
                 table.read_address.eq(operand ^ 0x80),
             ]
@@ -269,11 +280,11 @@ class Requantizer(wiring.Component):
             second_turn = Signal()
             m.d.sync += second_turn.eq(~second_turn & self.instruction.second_pass)
             m.submodules.queue = queue = CreditQueue(
-                output_layout(config), depth=QUEUE_DEPTH, registered=True
+                output_layout(config), depth=QUEUE_DEPTH, registered=True, spare=1
             )
             m.d.comb += [
                 enable.eq(1),
-                self.i.ready.eq(queue.room & ~second_turn),
+                self.i.ready.eq(queue.ample & ~second_turn),
                 queue.admit.eq(sent),
                 queue.push.eq(leaves),
                 queue.i.eq(result),
