@@ -69,7 +69,7 @@ DESIGNS = {
     "up5k_spi": Design("icebreaker", (4, 4), (24,), 2, falling=False, link="spi"),
     "up5k_flash": Design("icebreaker", (4, 4), (24,), 5, falling=False, flash=True),
     "25f": Design("ulx3s_25f", (8, 4), (100, 70), 2),
-    "85f": Design("ulx3s_85f", (8, 16), (100, 70), 1),
+    "85f": Design("ulx3s_85f", (8, 16), (80, 50), 1),
 }
 #: A lower clock is this part of what timing reached, as the next build may reach a little less.
 _MARGIN = 0.97

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from celosia_hw.config import AcceleratorConfig
-from celosia_hw.gateware.array import MacArray
+from celosia_hw.gateware.array import SPARE, MacArray
 from celosia_hw.gateware.products import Products
 from celosia_hw.isa import Opcode
 from celosia_sim.rtl.block import block_parameters, start_bench
@@ -98,6 +98,27 @@ class BusyCheck:
             assert self.unit.bench.get("busy")
 
 
+class RoomCheck:
+    """Where there is room, as many taps are taken without a pause as may be on their way."""
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+        self.granted = 0
+        unit.bench.agents.append(self)
+
+    def drive(self) -> None:
+        pass
+
+    def sample(self) -> None:
+        bench = self.unit.bench
+        if self.granted:
+            assert bench.bits("i__ready")
+            self.granted -= bench.bits("i__valid")
+        if bench.bits("room"):
+            # What the source sends from now on counts a cycle later.
+            self.granted = SPARE - 1
+
+
 class Unit:
     """The block between a source of taps with their weights and a sink."""
 
@@ -110,6 +131,8 @@ class Unit:
         self.before = 0, 0  # taps and results of earlier layers
         self.emits: list[int] = []  # for each tap of this one whether it brings a result
         BusyCheck(self)
+        if self.config.free_running:
+            RoomCheck(self)
 
     def due(self) -> int:
         """Number of results whose taps have been taken."""

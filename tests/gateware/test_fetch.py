@@ -12,6 +12,7 @@ import pytest
 
 from celosia_hw.config import AcceleratorConfig
 from celosia_hw.gateware.fetch import Fetch
+from celosia_hw.gateware.pipelined_scratchpad import FETCH_LATENCY
 from celosia_hw.isa import ADDRESS_BITS, COMPUTE, Opcode, encode
 from celosia_sim.rtl.block import block_parameters, start_bench
 from celosia_sim.rtl.cycles import Bench, never
@@ -65,7 +66,7 @@ class Unit:
         self.bench = bench
         self.config = AcceleratorConfig.from_dict(block_parameters()["config"])
         stall = bench.stalls if stalls else lambda: never
-        self.latency = 2 if self.config.scratch_single_port else 3
+        self.latency = 2 if self.config.scratch_single_port else FETCH_LATENCY
         self.content = bytearray(bench.numpy.bytes(SIZE))
         self.memory = ByteMemory(bench, "memory", self.content, stall(), latency=self.latency)
         self.sink = StreamSink(bench, "o", stall())

@@ -10,17 +10,18 @@ import cocotb
 import pytest
 
 from celosia_hw.config import AcceleratorConfig
+from celosia_hw.gateware.interfaces import has_pipelined_scratchpad, read_latency
 from celosia_hw.gateware.readers import UnitReader
 from celosia_hw.isa import ADDRESS_BITS
 from celosia_sim.rtl.block import block_parameters, start_bench
 from celosia_sim.rtl.cycles import Bench, never
-from celosia_sim.rtl.memory_ports import WordMemory
+from celosia_sim.rtl.memory_ports import BufferedWordMemory, WordMemory
 
 #: The largest scratchpad: addresses wrap at its end.
 SIZE = 1 << ADDRESS_BITS
 
 
-def make(word_bytes: int, single_port: bool) -> UnitReader:
+def make(word_bytes: int, single_port: bool, multipliers: str) -> UnitReader:
     return UnitReader(
         AcceleratorConfig(
             output_channels=word_bytes,
@@ -28,14 +29,21 @@ def make(word_bytes: int, single_port: bool) -> UnitReader:
             chain_rows=2,
             scratch_bytes=SIZE,
             scratch_single_port=single_port,
+            multipliers=multipliers,
         )
     )
 
 
-@pytest.mark.parametrize("single_port", [True, False], ids=["latency-1", "latency-2"])
+@pytest.mark.parametrize(
+    ("single_port", "multipliers"),
+    [(True, "mac16"), (False, "mac16"), (False, "mult18")],
+    ids=["single-port", "two-port", "pipelined"],
+)
 @pytest.mark.parametrize("word_bytes", [4, 8, 16])
-def test_unit_reader(run_block: Callable[..., None], word_bytes: int, single_port: bool) -> None:
-    run_block(make, word_bytes=word_bytes, single_port=single_port)
+def test_unit_reader(
+    run_block: Callable[..., None], word_bytes: int, single_port: bool, multipliers: str
+) -> None:
+    run_block(make, word_bytes=word_bytes, single_port=single_port, multipliers=multipliers)
 
 
 class Consumer:
@@ -52,8 +60,11 @@ class Consumer:
         self.ahead = make(**parameters).ahead
         self.content = bytearray(bench.numpy.bytes(SIZE))
         stall = bench.stalls if stalls else lambda: never
-        latency = 1 if parameters["single_port"] else 2
-        self.memory = WordMemory(bench, "read", self.content, stall(), latency=latency)
+        config = make(**parameters).config
+        self.pipelined = has_pipelined_scratchpad(config)
+        kind = BufferedWordMemory if self.pipelined else WordMemory
+        latency = read_latency(config)
+        self.memory = kind(bench, "read", self.content, stall(), latency=latency)
         self.asks_not = stall()
         self.takes_not = bench.stalls() if pauses else never
         self.pauses = pauses
@@ -143,10 +154,13 @@ async def random_runs_with_pauses(dut: Any) -> None:
 async def one_unit_a_cycle(dut: Any) -> None:
     bench = await start_bench(dut, make, "throughput")
     consumer = Consumer(bench, stalls=False, pauses=False)
-    latency = consumer.memory.latency + (consumer.word_units > 1)
+    units = consumer.word_units
+    latency = read_latency(make(**block_parameters()).config)
+    each = latency if consumer.pipelined and units > 1 else units  # cycles of a word
     for first in range(consumer.word_units):
         await consumer.read(32 + first, 64)
         begin = consumer.cycles[0]
-        assert begin - consumer.asked == latency
+        assert begin - consumer.asked == latency + (units > 1)
         if first == 0:
-            assert consumer.cycles == list(range(begin, begin + 64))
+            expected = [begin + unit // units * each + unit % units for unit in range(64)]
+            assert consumer.cycles == expected

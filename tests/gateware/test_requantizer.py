@@ -52,21 +52,26 @@ def test_requantizer(
 
 
 class ParameterMemory:
-    """Shows a beat's row from ``latency`` enabled cycles after the beat was sent on, until that of
-    the next one."""
+    """Shows a beat's row ``latency`` cycles after the beat was sent; if the block can stop, enabled
+    cycles, and until the row of the next one."""
 
-    def __init__(self, bench: Bench, source: StreamSource, latency: int) -> None:
-        self.bench, self.source = bench, source
+    def __init__(self, bench: Bench, source: StreamSource, config: AcceleratorConfig) -> None:
+        self.bench, self.source, self.free_running = bench, source, config.free_running
         self.rows: list[int] = []
-        self.read = [0] * latency  # beats sent, some cycles before
+        self.read = [0] * latency(config).parameters  # beats sent, some cycles before
+        self.shown = 0
         bench.agents.append(self)
 
     def drive(self) -> None:
-        if self.read[0]:
-            self.bench.set_bits("parameters", self.rows[self.read[0] - 1])
+        bench = self.bench
+        if self.read[0] > self.shown:
+            bench.set_bits("parameters", self.rows[self.read[0] - 1])
+        elif self.free_running:
+            bench.set_bits("parameters", bench.rng.getrandbits(bench.shapes["parameters"]))
+        self.shown = self.read[0]
 
     def sample(self) -> None:
-        if self.bench.bits("i__ready"):
+        if self.free_running or self.bench.bits("i__ready"):
             self.read = [*self.read[1:], len(self.source.cycles)]
 
 
@@ -80,13 +85,13 @@ class Unit:
         self.second_pass = False
         self.turn = 0  # cycles in which the block moved
         self.source = StreamSource(bench, "i", stall(), gate=self._may_send)
-        self.memory = ParameterMemory(bench, self.source, latency(self.config).parameters)
+        self.memory = ParameterMemory(bench, self.source, self.config)
         self.sink = StreamSink(bench, "o", stall())
         self.inside = 0
         bench.agents.append(self)
 
     def _may_send(self) -> bool:
-        return not self.second_pass or self.turn % 2 == 0
+        return not self.second_pass or self.config.free_running or self.turn % 2 == 0
 
     def drive(self) -> None:
         self.inside = len(self.source.cycles) - len(self.sink.values)
@@ -168,9 +173,10 @@ async def latency_and_throughput(dut: Any) -> None:
     bench = await start_bench(dut, make, "latency")
     unit = Unit(bench, stalls=False)
     cycles = latency(unit.config)
+    queue = 2 if unit.config.free_running else 0
     for second, whole, each in ((False, cycles.first_pass, 1), (True, cycles.second_pass, 2)):
         start = len(unit.source.cycles)
         await unit.run(100, second=second)
         taken, left = unit.source.cycles[start:], unit.sink.cycles[start:]
         assert taken == [taken[0] + each * i for i in range(100)]
-        assert left == [cycle + whole for cycle in taken]
+        assert left == [cycle + whole + queue for cycle in taken]

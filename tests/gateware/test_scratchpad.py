@@ -24,15 +24,14 @@ def make(config: dict[str, Any]) -> Scratchpad:
 
 
 @pytest.mark.parametrize(
-    ("rows", "lanes", "size", "single_port", "multipliers"),
+    ("rows", "lanes", "size", "single_port"),
     [
-        (4, 4, 256, True, "mac16"),
-        (2, 8, 256, True, "mac16"),
-        (8, 2, 512, True, "mac16"),
-        (16, 16, 512, True, "mac16"),
-        (4, 4, 256, False, "mac16"),
-        (8, 16, 512, False, "mult18"),
-        (2, 2, 128, False, "mult18"),
+        (4, 4, 256, True),
+        (2, 8, 256, True),
+        (8, 2, 512, True),
+        (16, 16, 512, True),
+        (4, 4, 256, False),
+        (8, 16, 512, False),
     ],
 )
 def test_scratchpad(
@@ -41,7 +40,6 @@ def test_scratchpad(
     lanes: int,
     size: int,
     single_port: bool,
-    multipliers: str,
 ) -> None:
     config = {
         "output_channels": rows,
@@ -49,7 +47,6 @@ def test_scratchpad(
         "chain_rows": 2,
         "scratch_bytes": size,
         "scratch_single_port": single_port,
-        "multipliers": multipliers,
     }
     run_block(make, config=config)
 
@@ -90,14 +87,10 @@ class Model:
         last = (1 << config.address_bits) // self.width
         self.words = [*range(10), *range(words - 6, words), *range(last - 6, last)]
         self.content: dict[int, int] = {}
-        # Bytes that are on their way to a bank, for a cycle.
-        self.delays = config.free_running and not self.single
-        self.delayed: dict[int, int] = {}
         self.offers: dict[str, Any] = {}
         self.waited = 0
         # The reader that a cycle before was the first of those that wait.
-        # Whose turn it is; of free-running configurations, if it is anybody's.
-        self.chosen: str | None = None if self.config.free_running else "0"
+        self.chosen = "0"
         self.reads: deque[tuple[int, int, list[set[int]]]] = deque()
         self.fetches: deque[tuple[int, int, list[set[int]]]] = deque()
         self.granted = dict.fromkeys(["fetch", "write", *map(str, range(READERS))], 0)
@@ -151,9 +144,7 @@ class Model:
         return next((str(i) for i in range(READERS) if str(i) in self.offers), None)
 
     def _expected_grants(self) -> tuple[set[str], str | None]:
-        reader = self.chosen
-        if not self.config.free_running and reader not in self.offers:
-            reader = None
+        reader = self.chosen if self.chosen in self.offers else None
         claims = []
         write = None
         if "write" in self.offers:
@@ -205,27 +196,18 @@ class Model:
             offer = self.offers["fetch"]
             values = self._allowed(offer["address"], self.config.input_channels, written)
             self.fetches.append((bench.cycle + self.latency + 1, offer["tag"], values))
-        self.content |= self.delayed
-        self.delayed = written if self.delays else {}
-        if not self.delays:
-            self.content |= written
+        self.content |= written
         waits = reader is not None and reader not in granted
         self.waited = min(self.waited + 1, PATIENCE) if waits else 0
-        if not self.config.free_running:
-            self.chosen = self._first_reader() or self.chosen
-        elif self.chosen is None:
-            self.chosen = self._first_reader()
-        elif self.chosen in granted:
-            self.chosen = None
+        self.chosen = self._first_reader() or self.chosen
         for name in granted:
             self.granted[name] += 1
             del self.offers[name]
 
     def _allowed(self, start: int, count: int, written: dict[int, int]) -> list[set[int]]:
         """For each byte the values that a read may see."""
-        now = self.delayed if self.delays else written
         addresses = [(start + i) % self.size for i in range(count)]
-        return [{self.content[a], now.get(a, self.content[a])} for a in addresses]
+        return [{self.content[a], written.get(a, self.content[a])} for a in addresses]
 
     def _check_answers(self) -> None:
         bench = self.bench
@@ -280,9 +262,8 @@ async def a_fetch_each_cycle(dut: Any) -> None:
 async def reads_wait_no_longer_than_patience(dut: Any) -> None:
     model = await traffic(dut, "patience", 400, fetch=1.0, write=0.0, urgent=0.0, read=1.0)
     # Always one reader more urgent than the others: it gets a word in one of PATIENCE + 1 cycles
-    # at least (one more if it is chosen in a cycle of its own), and the fetch unit loses no more
-    # than these.
-    assert model.granted["0"] >= 400 // (PATIENCE + 1 + model.config.free_running)
+    # at least, and the fetch unit loses no more than these.
+    assert model.granted["0"] >= 400 // (PATIENCE + 1)
     assert model.granted["fetch"] >= 400 - model.granted["0"]
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -11,10 +12,10 @@ import cocotb
 import pytest
 
 from celosia_hw.config import AcceleratorConfig
-from celosia_hw.gateware.weights import WeightSelect
+from celosia_hw.gateware.weights import FREE_RUNNING_LATENCY, WeightSelect
 from celosia_hw.isa import Opcode, encode
 from celosia_sim.rtl.block import block_parameters, start_bench
-from celosia_sim.rtl.cycles import Bench, never
+from celosia_sim.rtl.cycles import Bench, Stall, never
 from celosia_sim.rtl.loop_nest import taps
 from celosia_sim.rtl.ring import Ring
 from celosia_sim.rtl.streams import StreamSink, StreamSource
@@ -49,36 +50,51 @@ class WeightMemory:
     ) -> None:
         self.bench, self.sink, self.ring = bench, sink, ring
         self.depth = config.weight_depth
-        self.registered = config.free_running
+        self.latency = FREE_RUNNING_LATENCY if config.free_running else 1
         self.expected: list[int] = []  # words as the loop nest counts them
         self.first = 0  # the ring's count of the instruction's first word
         self.asked = 0
         self.waits = False
         self.row: int | None = None  # on the memory's output
-        self.next_row: int | None = None
-        self.read: int | None = None  # before the register behind the memory, if there is one
+        self.read: int | None = None
+        # A memory that never stops shows each row for one cycle.
+        self.due: deque[int | None] = deque([None] * (self.latency - 1))
         self.checked = 0
         bench.agents.append(self)
 
     def drive(self) -> None:
-        self.row = self.next_row
+        self.due.append(self.read)
+        self.row = self.due.popleft()
 
     def sample(self) -> None:
         # After the sink: its last value leaves in this very cycle.
         if len(self.sink.values) > self.checked:
             assert self.row == self.expected[self.checked] % self.depth
             self.checked += 1
-        if self.registered and self.bench.get("advance"):
-            self.next_row = self.read
+        if self.latency > 1:
+            self.read = None
         if self.bench.get("enable"):
             word = self.expected[self.asked]
             self.read = self.bench.get("row")
-            if not self.registered:
-                self.next_row = self.read
             assert self.read == word % self.depth
             if self.waits:
                 self.ring.check_use(word - self.first)
             self.asked += 1
+
+
+class Room:
+    """Tells at random whether there is room for taps."""
+
+    def __init__(self, bench: Bench, stall: Stall) -> None:
+        self.bench, self.stall = bench, stall
+        bench.agents.append(self)
+
+    def drive(self) -> None:
+        self.room = not self.stall()
+        self.bench.set("room", int(self.room))
+
+    def sample(self) -> None:
+        assert self.room or not self.bench.bits("enable")
 
 
 class Unit:
@@ -91,7 +107,9 @@ class Unit:
         self.tap_bits = 8 * config.input_channels
         stall = bench.stalls if stalls else lambda: never
         self.source = StreamSource(bench, "i", stall())
-        self.sink = StreamSink(bench, "o", stall())
+        if config.free_running:
+            Room(bench, stall())
+        self.sink = StreamSink(bench, "o", never if config.free_running else stall())
         self.ring = Ring(bench, self.depth, stall(), pulses=True)
         self.memory = WeightMemory(bench, self.sink, self.ring, config)
         self.ring_words = 0  # words of the ring that instructions have used so far
@@ -194,5 +212,5 @@ async def one_tap_a_cycle(dut: Any) -> None:
         sent = len(unit.sink.cycles)
         await unit.run(Opcode.CONV, fields)
         taken, left = unit.source.cycles[sent:], unit.sink.cycles[sent:]
-        assert left == [cycle + 1 + unit.memory.registered for cycle in taken]
+        assert left == [cycle + unit.memory.latency for cycle in taken]
         assert ring or taken == list(range(taken[0], taken[0] + len(taken)))

@@ -30,8 +30,16 @@ DUAL_PORT_OVERHEAD = {
     Opcode.FILL: 2,
     Opcode.SETUP: 2,
 }
-#: What the longer pipeline of a free-running configuration adds to instructions that compute.
+#: What the longer pipeline of a free-running configuration adds.
 FREE_RUNNING_OVERHEAD = 4
+#: What it and a pipelined scratchpad add.
+PIPELINED_OVERHEAD = {
+    Opcode.CONV: 14,
+    Opcode.CHAIN: 13,
+    Opcode.MAX: 13,
+    Opcode.FILL: 1,
+    Opcode.SETUP: 1,
+}
 #: Cycles of an instruction with a second pass before its tables' entries, one a cycle, are read.
 TABLE_OVERHEAD = 12
 #: Cycles from one emission to the next that reading the residual's word takes at least.
@@ -65,20 +73,26 @@ def overhead(step: Step, config: AcceleratorConfig) -> int:
 
 def _entry_cycles(config: AcceleratorConfig) -> float:
     """Cycles in which an entry of a table is read."""
-    if not config.free_running:
-        return 1
-    # From word to word it takes two cycles, three where each is asked for behind the one before.
-    return {4: 2, 8: 1.5}.get(config.word_bytes, 1)
+    # In a pipelined scratchpad a word of two is asked for when the one before arrives.
+    return 2 if _pipelined(config) and config.word_bytes == 8 else 1
 
 
 def base_overhead(opcode: Opcode, config: AcceleratorConfig) -> int:
     """Of an instruction without tables."""
-    extra = 0 if config.scratch_single_port else DUAL_PORT_OVERHEAD[opcode]
+    computes = opcode in (Opcode.CONV, Opcode.CHAIN, Opcode.MAX)
     words = INSTRUCTION_BYTES // config.word_bytes
-    if config.free_running:
-        words *= 2  # every second cycle
-        extra += FREE_RUNNING_OVERHEAD if opcode in (Opcode.CONV, Opcode.CHAIN, Opcode.MAX) else 0
+    if _pipelined(config):
+        # Half of the words are enough to begin with.
+        words = words // 2 if computes else words
+        return OVERHEAD[opcode] + PIPELINED_OVERHEAD[opcode] + words
+    extra = 0 if config.scratch_single_port else DUAL_PORT_OVERHEAD[opcode]
+    if config.free_running and computes:
+        extra += FREE_RUNNING_OVERHEAD
     return OVERHEAD[opcode] + extra + words
+
+
+def _pipelined(config: AcceleratorConfig) -> bool:
+    return config.free_running and not config.scratch_single_port
 
 
 def step_cycles(step: Step, config: AcceleratorConfig) -> float:

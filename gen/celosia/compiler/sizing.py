@@ -47,6 +47,9 @@ _MAX_SCRATCH = 1 << 20
 #: The blocks of ECP5, and words of one at its widest.
 _KIND = MemoryKind.DP16KD
 _ROW_STEP = 512
+#: Blocks that a standard configuration takes at most.
+_ECP5_SCRATCH_BLOCKS = 36
+_ECP5_WEIGHT_BLOCKS = 64
 
 
 def size_config(graph: Graph, board: Board, array: tuple[int, int] | None) -> AcceleratorConfig:
@@ -139,18 +142,22 @@ def _ice40(board: Board, array: tuple[int, int]) -> AcceleratorConfig:
 
 
 def _ecp5(board: Board, array: tuple[int, int], least_weight: int) -> AcceleratorConfig:
-    """Everything in DP16KD: about a third of the blocks for activations, half for weights.
+    """Everything in DP16KD: about a third of the blocks for activations, half for weights, but no
+    more than ``_ECP5_SCRATCH_BLOCKS`` and ``_ECP5_WEIGHT_BLOCKS``.
 
-    A multiplier does one product if there are enough of them: that takes fewer LUTs.
+    A multiplier does one product, which takes fewer LUTs, if the array leaves enough of them for
+    the requantizer, and a quarter in any case. Blocks and multipliers lie in all places of a chip:
+    a design that takes most of them has long ways.
     """
     outputs, inputs = array
     kinds = ("mult18",) if least_weight < -127 else ("mult18", "mult18_pair")
-    lanes, multipliers = 0, kinds[-1]
+    lanes, multipliers, spare = 0, kinds[-1], 0
     for kind in kinds:
         left = board.multipliers - outputs * inputs // MULT18_PRODUCTS[kind]
         fit = [q for q in (8, 4, 2, 1) if q <= min(array) and LANE_MULTIPLIERS * q <= left]
-        if fit and fit[0] > lanes:
-            lanes, multipliers = fit[0], kind
+        crowded = 4 * spare < board.multipliers
+        if fit and (fit[0] > lanes or (fit[0] == lanes and crowded)):
+            lanes, multipliers, spare = fit[0], kind, left
     if not lanes:
         needed = outputs * inputs // MULT18_PRODUCTS[multipliers] + LANE_MULTIPLIERS
         why = " (two products a multiplier need weights above -128)" if least_weight < -127 else ""
@@ -165,13 +172,13 @@ def _ecp5(board: Board, array: tuple[int, int], least_weight: int) -> Accelerato
         input_channels=inputs,
         chain_rows=min(outputs, _ECP5_CHAIN_ROWS),
         scratch_single_port=False,
-        scratch_bytes=_scratch(total // 3, array),
+        scratch_bytes=_scratch(min(total // 3, _ECP5_SCRATCH_BLOCKS), array),
         parameter_depth=_ROW_STEP,
         weight_depth=_ROW_STEP,
         requantize_lanes=lanes,
         multipliers=multipliers,
     )
-    return _with_weights(board, config, total // 2)
+    return _with_weights(board, config, min(total // 2, _ECP5_WEIGHT_BLOCKS))
 
 
 def _with_weights(board: Board, config: AcceleratorConfig, limit: int) -> AcceleratorConfig:

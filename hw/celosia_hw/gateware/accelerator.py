@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -12,20 +12,22 @@ from ..isa import Boot
 from ..primitives.chain_mux import ChainMux
 from .array import MacArray
 from .control import ControlRegisters
-from .credit_queue import CreditQueue
 from .drain import Drain
 from .fetch import Fetch
-from .interfaces import SETUP_LAYOUT, ControlSignature, ExternalSignature
+from .interfaces import (
+    SETUP_LAYOUT,
+    ControlSignature,
+    ExternalSignature,
+    has_pipelined_scratchpad,
+)
 from .loader import RingLoader
+from .pipelined_scratchpad import PipelinedScratchpad
 from .ram import RowRam
-from .requantize import Requantizer, output_layout
+from .requantize import Requantizer, latency
 from .scratchpad import Scratchpad
 from .sequencer import Sequencer
 from .store import Fill, Store
-from .weights import WeightSelect
-
-#: Results of a free-running requantizer that wait to be stored.
-RESULTS_DEPTH = 16
+from .weights import FREE_RUNNING_LATENCY, WeightSelect
 
 
 class Accelerator(wiring.Component):
@@ -54,9 +56,19 @@ class Accelerator(wiring.Component):
 
         m.submodules.control = control = ControlRegisters(config)
         core = Module()
-        m.submodules.core = ResetInserter(control.reset)(core)
-        core.submodules.sequencer = sequencer = Sequencer(config)
-        core.submodules.scratchpad = scratchpad = Scratchpad(config, readers=5)
+        sequencer = Sequencer(config)
+        reset = control.reset
+        if config.free_running:
+            # For a fast clock most of the chip is reset a cycle later. The sequencer is not: it may
+            # be started in the cycle behind a reset, and asks others for something a cycle later.
+            reset = Signal()
+            m.d.sync += reset.eq(control.reset)
+            m.submodules.sequencer = ResetInserter(control.reset)(sequencer)
+        else:
+            core.submodules.sequencer = sequencer
+        m.submodules.core = ResetInserter(reset)(core)
+        kind = PipelinedScratchpad if has_pipelined_scratchpad(config) else Scratchpad
+        core.submodules.scratchpad = scratchpad = kind(config, readers=5)
         core.submodules.fetch = fetch = Fetch(config)
         core.submodules.weights = weights = WeightSelect(config)
         core.submodules.array = array = MacArray(config)
@@ -67,12 +79,12 @@ class Accelerator(wiring.Component):
         core.submodules.weight_ram = weight_ram = RowRam(
             depth=config.weight_depth,
             chunks=config.weight_chunks,
-            output_register=config.free_running,
+            latency=FREE_RUNNING_LATENCY if config.free_running else 1,
         )
         core.submodules.parameter_ram = parameter_ram = RowRam(
             depth=config.parameter_depth,
             chunks=config.parameter_chunks,
-            output_register=config.free_running,
+            latency=latency(config).parameters,
         )
         # They are stopped, not reset: the external memory may owe units.
         m.submodules.weight_loader = weight_loader = RingLoader(
@@ -103,8 +115,8 @@ class Accelerator(wiring.Component):
             sequencer.resume.eq(control.resume),
             sequencer.address.eq(control.address),
             sequencer.breakpoint.eq(control.breakpoint),
-            weight_loader.stop.eq(control.reset),
-            parameter_loader.stop.eq(control.reset),
+            weight_loader.stop.eq(reset),
+            parameter_loader.stop.eq(reset),
             weight_loader.host_row.eq(control.weight_row),
             weight_loader.host_set.eq(control.row_set),
             parameter_loader.host_row.eq(control.parameter_row),
@@ -170,9 +182,16 @@ class Accelerator(wiring.Component):
             parameter_loader.freed.eq(drain.freed),
             drain.level.eq(parameter_loader.level),
             weight_ram.row.eq(weights.row),
-            weight_ram.enable.eq(weights.enable),
-            parameter_ram.row.eq(drain.row),
-            parameter_ram.enable.eq(drain.enable),
+        ]
+        # What never stops needs no enables.
+        if config.free_running:
+            m.d.comb += weights.room.eq(array.room)
+        else:
+            m.d.comb += weight_ram.enable.eq(weights.enable)
+        m.d.comb += parameter_ram.row.eq(drain.row)
+        if not config.free_running:
+            m.d.comb += parameter_ram.enable.eq(drain.enable)
+        m.d.comb += [
             array.weights.eq(weight_ram.data),
             array.opcode.eq(instruction.opcode),
             requantizer.parameters.eq(parameter_ram.data),
@@ -186,13 +205,10 @@ class Accelerator(wiring.Component):
             fill.last_line.eq(drain.last_line),
             store.flush.eq(sequencer.flush),
         ]
-        if config.free_running:
-            m.d.comb += [
-                weight_ram.advance.eq(weights.advance),
-                parameter_ram.advance.eq(requantizer.i.ready),
-            ]
         for unit in (fetch, weights, drain):
-            m.d.comb += [unit.instruction.eq(instruction), unit.start.eq(sequencer.compute)]
+            early = unit is fetch and has_pipelined_scratchpad(config)
+            start = sequencer.early_fetch if early else sequencer.compute
+            m.d.comb += [unit.instruction.eq(instruction), unit.start.eq(start)]
         for unit in (requantizer, fill):
             m.d.comb += unit.instruction.eq(instruction)
         connect(m, weight_loader.ram, weight_ram.write)
@@ -201,24 +217,9 @@ class Accelerator(wiring.Component):
         connect(m, weights.o, array.i)
         connect(m, array.o, drain.i)
         connect(m, drain.o, requantizer.i)
-        if config.free_running:
-            # So that a store that waits stops the requantizer a cycle later, not in this one.
-            core.submodules.results = results = CreditQueue(
-                output_layout(config), depth=RESULTS_DEPTH, registered=True
-            )
-            m.d.comb += [
-                requantizer.o.ready.eq(results.room),
-                results.push.eq(requantizer.o.valid & results.room),
-                results.admit.eq(results.push),
-                results.i.eq(requantizer.o.payload),
-            ]
-            waiting = ~results.empty
-            connect(m, results.o, store.i)
-        else:
-            waiting = Const(0, 1)
-            connect(m, requantizer.o, store.i)
+        connect(m, requantizer.o, store.i)
         m.d.comb += [
-            sequencer.working.eq(drain.busy | requantizer.busy | waiting | fill.busy),
+            sequencer.working.eq(drain.busy | requantizer.busy | fill.busy),
             sequencer.storing.eq(store.busy),
         ]
         return m

@@ -12,9 +12,13 @@ from ..isa import Opcode
 from .credit_queue import CreditQueue
 from .interfaces import TAP_LAYOUT
 from .products import Products
+from .weights import FREE_RUNNING_LATENCY
 
 #: Results that a free-running array has room for.
 QUEUE_DEPTH = 16
+#: Taps that may be sent before the first of them arrives and counts, or before it is known that it
+#: did not find ``room``.
+SPARE = FREE_RUNNING_LATENCY + 2
 
 
 class MacArray(wiring.Component):
@@ -22,7 +26,8 @@ class MacArray(wiring.Component):
 
     A tap (``i``, with its weight word on ``weights`` in the same cycle) is taken in each cycle
     in which ``i.ready`` is high. It is only withheld while a result waits for ``o.ready``; if the
-    configuration is ``free_running``, while ``QUEUE_DEPTH`` results are waited for or wait. ``o``
+    configuration is ``free_running``, while ``QUEUE_DEPTH`` results are waited for or wait; then
+    ``room`` tells that ``SPARE`` more taps will be taken without a pause. ``o``
     carries ``group_bytes`` signed accumulators, of which CONV fills ``output_channels``, CHAIN
     and MAX ``input_channels``. ``busy``: a tap or a result is inside. Latency from the last tap of
     a position to its result: that of the products, plus 1 (CHAIN, MAX), plus 1 more for each two
@@ -45,6 +50,7 @@ class MacArray(wiring.Component):
                 "i": In(stream.Signature(self.tap_layout)),
                 "weights": In(8 * config.output_channels * config.input_channels),
                 "o": Out(stream.Signature(self.result_layout)),
+                "room": Out(1),
                 "busy": Out(1),
             }
         )
@@ -62,10 +68,13 @@ class MacArray(wiring.Component):
         results = Signal(self.result_layout)
         taken = self.i.valid & self.i.ready
         if config.free_running:
-            m.submodules.queue = queue = CreditQueue(self.result_layout, depth=QUEUE_DEPTH)
+            m.submodules.queue = queue = CreditQueue(
+                self.result_layout, depth=QUEUE_DEPTH, spare=SPARE
+            )
             m.d.comb += [
                 go.eq(1),
                 self.i.ready.eq(queue.room),
+                self.room.eq(queue.ample),
                 queue.admit.eq(taken & self.i.p.tag.last & self.i.p.tag.emit),
                 queue.push.eq(result),
                 queue.i.eq(results),
@@ -161,7 +170,10 @@ class MacArray(wiring.Component):
                     moves = moves & ~is_conv
                     loads = tag.first & (tag.line_start | is_conv) | is_max
                     if index < lanes:
-                        larger = addend[:8].as_signed() > acc[:8].as_signed()
+                        # For a fast clock without a look at what CONV adds.
+                        candidate = products.products[row * lanes + index]
+                        candidate = candidate if config.free_running else addend
+                        larger = candidate[:8].as_signed() > acc[:8].as_signed()
                         takes = now & (~is_max | tag.first | larger)
                 base = Mux(moves, above[index], acc) if index < lanes else acc
                 # A load behind the adder costs no cell: a cell's carry has an input to spare.

@@ -18,25 +18,32 @@ class CreditQueue(wiring.Component):
     ``push`` some cycles later takes, in order. So nothing that stops ``o`` has to stop the pipeline
     in the same cycle. Throughput one value a cycle; latency one cycle, or two if the output is
     ``registered``, for a faster clock or for memory blocks. ``empty``: no place is reserved or
-    taken. ``depth`` is a power of two; 16 fill the RAM that LUTs make on ECP5.
+    taken. With ``spare`` there is ``ample``, from a register: a cycle before, more places than that
+    were free.
+    ``depth`` is a power of two; 16 fill the RAM that LUTs make on ECP5.
     """
 
-    def __init__(self, shape: ShapeLike, *, depth: int, registered: bool = False) -> None:
+    def __init__(
+        self, shape: ShapeLike, *, depth: int, registered: bool = False, spare: int = 0
+    ) -> None:
         assert depth > 1
         assert depth & (depth - 1) == 0
         self.shape = shape
         self.depth = depth
+        assert 0 <= spare < depth
         self.registered = registered
-        super().__init__(
-            {
-                "room": Out(1, init=1),
-                "empty": Out(1, init=1),
-                "admit": In(1),
-                "push": In(1),
-                "i": In(shape),
-                "o": Out(stream.Signature(shape)),
-            }
-        )
+        self.spare = spare
+        ports = {
+            "room": Out(1, init=1),
+            "empty": Out(1, init=1),
+            "admit": In(1),
+            "push": In(1),
+            "i": In(shape),
+            "o": Out(stream.Signature(shape)),
+        }
+        if spare:
+            ports["ample"] = Out(1, init=1)
+        super().__init__(ports)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -59,6 +66,8 @@ class CreditQueue(wiring.Component):
             first.eq(first + read),
             behind.eq(behind + self.push),
         ]
+        if self.spare:
+            m.d.sync += self.ample.eq(credits >= self.spare)
         if self.registered:
             m.submodules.ram = ram = SmallRam(depth=self.depth, shape=self.shape)
             m.d.comb += [

@@ -35,7 +35,8 @@ class Drain(wiring.Component):
     Knows where each emission is stored, which row of the parameter memory each beat needs (on
     ``row`` with ``enable``; a ring's ``level`` and ``freed`` are counted in rows), and reads the
     residual word of an emission while the one before is being sent. A beat leaves in each
-    cycle in which ``o.ready`` is high, in every second one if results pass the requantizer twice.
+    cycle in which ``o.ready`` is high, in every second one if results pass the requantizer twice
+    and the configuration is not ``free_running``.
     ``busy`` from ``start`` until the last beat has left; the first emission must not come sooner
     than two cycles after ``start``.
 
@@ -79,7 +80,8 @@ class Drain(wiring.Component):
         is_fill = Signal(reset_less=True)
         m.d.sync += is_conv.eq(instruction.opcode == Opcode.CONV)
         m.d.sync += is_fill.eq(instruction.opcode == Opcode.FILL)
-        whole = Mux(is_conv, config.output_channels, config.input_channels)
+        array_sizes = config.output_channels, config.input_channels
+        whole = Mux(is_conv, *array_sizes)
 
         # Where the next emission goes. The loops know their first address behind ``begin``.
         load = Signal()
@@ -121,13 +123,11 @@ class Drain(wiring.Component):
             m.d.sync += wanted.eq(0)
         with m.If(self.residual.valid):
             m.d.sync += [next_residual.eq(self.residual.data), arrived.eq(1)]
-        here, residual_word = arrived, next_residual
-        if config.free_running:
-            # It took a cycle more to be granted, which is made good for here.
-            here = arrived | self.residual.valid
-            residual_word = Mux(arrived, next_residual, self.residual.data)
         with m.If(load & instruction.residual):
             m.d.sync += [arrived.eq(0), wanted.eq(~final)]
+
+        # Emissions without a residual need no word, which for a fast clock ``arrived`` tells too.
+        provided = arrived if config.free_running else arrived | ~instruction.residual
 
         # The emission at hand.
         values = Signal(self.result_layout, reset_less=True)
@@ -141,31 +141,47 @@ class Drain(wiring.Component):
         begins_group = Signal(reset_less=True)
         ends_group = Signal(reset_less=True)
         ends_all = Signal(reset_less=True)
-        # Alternate cycles belong to second passes.
+        sends = Signal()
+        # Alternate cycles belong to second passes. A free-running requantizer sees to it itself.
         second = Signal()
-        with m.If(self.o.ready):
-            m.d.sync += second.eq(~second & instruction.second_pass)
+        if not config.free_running:
+            with m.If(self.o.ready):
+                m.d.sync += second.eq(~second & instruction.second_pass)
 
         last_beat = left <= lanes
+        if config.free_running:
+            # For a fast clock from a register.
+            last_beat = Signal(reset_less=True)
+            full_group = Mux(is_conv, *(n <= lanes for n in array_sizes))
+            with m.If(load):
+                m.d.sync += last_beat.eq(Mux(loops.last[2], instruction.tail < lanes, full_group))
+            with m.Elif(sends):
+                m.d.sync += last_beat.eq(left <= 2 * lanes)
         # A group begins when all of its rows are there, also those that a short group does not
         # use, as its end frees them all. ``level`` shows one cycle later what has been freed.
         there = Signal()
+        waits = instruction.parameters_ring & ~there
+        if config.free_running:
+            waits = Signal()  # for a fast clock from a register
 
         def at_least(rows: int) -> Value:
             return self.level[rows.bit_length() - 1 :].any()
 
         conv_rows, other_rows = config.output_channels // lanes, config.input_channels // lanes
-        m.d.sync += there.eq(Mux(is_conv, at_least(conv_rows), at_least(other_rows)))
+        enough = Signal()
+        m.d.comb += enough.eq(Mux(is_conv, at_least(conv_rows), at_least(other_rows)))
         with m.If(instruction.parameters_uniform):
-            m.d.sync += there.eq(at_least(1))
+            m.d.comb += enough.eq(at_least(1))
         with m.If(self.start | (self.freed != 0)):
-            m.d.sync += there.eq(0)
-        waits = instruction.parameters_ring & ~there
-        sends = Signal()
+            m.d.comb += enough.eq(0)
+        if config.free_running:
+            m.d.sync += waits.eq(instruction.parameters_ring & ~enough)
+        else:
+            m.d.sync += there.eq(enough)
         m.d.comb += [
             self.o.valid.eq(full & ~waits & ~second),
             sends.eq(self.o.valid & self.o.ready),
-            self.i.ready.eq((~full | (sends & last_beat)) & (here | ~instruction.residual)),
+            self.i.ready.eq((~full | (sends & last_beat)) & provided),
             load.eq(self.i.valid & self.i.ready),
             self.o.p.address.eq(address),
             self.o.p.count.eq(Mux(last_beat, left, lanes)),
@@ -231,11 +247,16 @@ class Drain(wiring.Component):
             ]
         # Emissions that fill words begin with them.
         fills = {config.output_channels, config.input_channels} == {config.word_bytes}
-        offset = 0 if fills else residual_address[:shift] << 3
+        begin_byte: Value = residual_address[:shift]
+        if config.free_running:
+            # For a fast clock: it is known long before the word arrives.
+            begin_byte = Signal(shift, reset_less=True)
+            m.d.sync += begin_byte.eq(residual_address)
+        offset = 0 if fills else begin_byte << 3
         with m.If(load):
             m.d.sync += [
                 values.eq(self.i.p),
-                residual.eq(residual_word >> offset),
+                residual.eq(next_residual >> offset),
                 full.eq(1),
                 left.eq(Mux(loops.last[2], instruction.tail + 1, whole)),
                 ends_group.eq(group_end),
@@ -244,7 +265,7 @@ class Drain(wiring.Component):
         with m.If(self.start):
             m.d.sync += [
                 self.busy.eq(1),
-                arrived.eq(0),
+                arrived.eq(~instruction.residual if config.free_running else 0),
                 base_row.eq(instruction.parameter_base),
                 begins_group.eq(1),
             ]

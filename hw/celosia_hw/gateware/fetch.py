@@ -10,11 +10,18 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from ..config import AcceleratorConfig
 from ..isa import INPUT_LOOPS, Opcode
 from .credit_queue import CreditQueue
-from .interfaces import COMPUTE_LAYOUT, TAP_LAYOUT, fetch_signature
+from .interfaces import (
+    COMPUTE_LAYOUT,
+    TAP_LAYOUT,
+    fetch_signature,
+    has_pipelined_scratchpad,
+)
 from .loop_nest import LoopNest
 
 #: Taps that are on their way from the scratchpad or wait: more than the cycles of the way.
 TAPS = 8
+#: Those for a pipelined scratchpad.
+PIPELINED_TAPS = 16
 
 
 class Fetch(wiring.Component):
@@ -22,7 +29,7 @@ class Fetch(wiring.Component):
 
     Sends each tap's activations (``input_channels`` bytes) with what the array must know of it;
     ``busy`` is high until the last tap has been sent. Two cycles from ``start`` to the first
-    request, four (single-port scratchpad) or five from a request to its tap.
+    request, four (single-port scratchpad), five, or eight (pipelined) from a request to its tap.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -41,7 +48,8 @@ class Fetch(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         instruction = self.instruction
-        m.submodules.taps = taps = CreditQueue(self.tap_layout, depth=TAPS, registered=True)
+        depth = PIPELINED_TAPS if has_pipelined_scratchpad(self.config) else TAPS
+        m.submodules.taps = taps = CreditQueue(self.tap_layout, depth=depth, registered=True)
 
         begin = Signal()  # the loops know their first address in the following cycle
         running = Signal()

@@ -40,11 +40,18 @@ def word_address_bits(config: AcceleratorConfig) -> int:
     return config.address_bits - (config.word_bytes.bit_length() - 1)
 
 
+def has_pipelined_scratchpad(config: AcceleratorConfig) -> bool:
+    """Whether the scratchpad is one for a fast clock."""
+    return config.free_running and not config.scratch_single_port
+
+
 def read_latency(config: AcceleratorConfig) -> int:
-    """Cycles from a scratchpad's read of a word to its data.
+    """Cycles from a scratchpad's read of a word to its data, at the least.
 
     Block RAM has a slow output; a register behind it is part of the block.
     """
+    if has_pipelined_scratchpad(config):
+        return 4
     return 1 if config.scratch_single_port else 2
 
 
@@ -64,8 +71,9 @@ TAP_LAYOUT = data.StructLayout(
 class ReadSignature(wiring.Signature):
     """A scratchpad read of one word, seen from the reader.
 
-    ``request`` carries the word's address. Each accepted request is answered in order, after a
-    fixed number of cycles, by ``valid`` and ``data``, which the reader must take at once.
+    ``request`` carries the word's address. Each accepted request is answered in order, after
+    ``read_latency`` cycles, by ``valid`` and ``data``, which the reader must take at once. A
+    pipelined scratchpad may answer later.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:

@@ -126,7 +126,7 @@ class RingLoader(wiring.Component):
 
         # A word that is asked for must find room when it arrives, and be needed. Near the end of
         # either this must not depend on what is on its way.
-        full, careful = self._limits()
+        full, careful = self._limits(reader.ahead if word_units == 1 else 0)
         from_scratch = Signal()
         from_host = Signal()
         if word_units == 1:
@@ -135,12 +135,22 @@ class RingLoader(wiring.Component):
                 counted.eq(loading & reader.granted),
             ]
         else:
-            careful |= units[reader.ahead.bit_length() :].all()
+            # One more may arrive before this is known, if it comes from a register.
+            margin = reader.ahead + self.config.free_running
+            careful |= units[margin.bit_length() :].all()
             m.d.comb += [
                 from_scratch.eq(reader.valid & loading & ~done & ~full),
                 counted.eq(from_scratch),
             ]
+        if self.config.free_running:
+            careful_before, careful = careful, Signal()
+            m.d.sync += careful.eq(careful_before)
         written = Signal()
+        host_ready = self.idle
+        if self.config.free_running:
+            # For a fast clock from a register.
+            host_ready = Signal()
+            m.d.sync += host_ready.eq(self.idle & ~self.start)
         m.d.comb += [
             reader.ask.eq(
                 Mux(
@@ -153,7 +163,7 @@ class RingLoader(wiring.Component):
             reader.take.eq(taking | from_scratch),
             written.eq(from_scratch),
             from_host.eq(self.host.valid & self.host.ready),
-            self.host.ready.eq(self.idle),
+            self.host.ready.eq(host_ready),
             self.unit.eq(reader.unit),
             self.ram.data.eq(self.data),
         ]
@@ -212,12 +222,14 @@ class RingLoader(wiring.Component):
                     walk.next = "LIST"
         return m
 
-    def _limits(self) -> tuple[Value, Value]:
-        """Whether all rows are in use, and whether all but the last few are."""
+    def _limits(self, ahead: int) -> tuple[Value, Value]:
+        """Whether all rows are in use, and whether all but the last few are, which have room for
+        ``ahead`` units and one more."""
         level = self.level
+        bits = max(2, ahead.bit_length())
         if self.depth & (self.depth - 1) == 0:
-            return level[-1], level[-1] | level[2:-1].all()
-        return level == self.depth, level > self.depth - 4
+            return level[-1], level[-1] | level[bits:-1].all()
+        return level == self.depth, level > self.depth - (1 << bits)
 
     def _count_rows(self, m: Module, begin: Signal, written: Signal, from_host: Signal) -> None:
         """Where the next unit goes, and how many rows are complete."""

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
-from .interfaces import ReadSignature, read_latency
+from .interfaces import ReadSignature, has_pipelined_scratchpad, read_latency
+
+#: Requests that a pipelined scratchpad accepts before it grants any.
+_BUFFERED = 2
 
 
 def unit_address_bits(config: AcceleratorConfig) -> int:
@@ -31,18 +34,20 @@ class UnitReader(wiring.Component):
     ``ahead`` units were on their way or there.
 
     A unit is there ``read_latency`` cycles after its request, one more if words are wider.
-    Throughput: one unit a cycle, but two in three cycles where words have two and the configuration
-    is ``free_running``.
+    Throughput: one unit a cycle, but two in ``read_latency`` cycles where words have two and the
+    scratchpad is pipelined.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
         units = config.word_bytes // 4
-        latency = self._latency(config)
+        latency = read_latency(config)
         # A wide word that is arriving must be used up before the next one arrives.
         self.overlaps = 1 < units <= latency
         #: See above.
         self.ahead = latency if units == 1 else min(latency + 1, units) + self.overlaps
+        if units == 1 and has_pipelined_scratchpad(config):
+            self.ahead += _BUFFERED
         super().__init__(
             {
                 "address": In(unit_address_bits(config)),
@@ -57,18 +62,11 @@ class UnitReader(wiring.Component):
             }
         )
 
-    @staticmethod
-    def _latency(config: AcceleratorConfig) -> int:
-        """Cycles from a request to its word at the least. With words of one unit they are counted
-        from the grant."""
-        chosen_before = config.free_running and config.word_bytes > 4
-        return read_latency(config) + chosen_before
-
     def elaborate(self, platform: object) -> Module:
         m = Module()
         units = self.config.word_bytes // 4
         bits = (units - 1).bit_length()
-        latency = self._latency(self.config)
+        latency = read_latency(self.config)
         read = self.read
         request = read.request
         room = Signal()
@@ -81,19 +79,14 @@ class UnitReader(wiring.Component):
         m.d.sync += waiting.eq(request.valid & ~request.ready)
 
         if units == 1:
-            on_way = self.read.valid
-            granted = self.granted
-            for stage in range(latency - 1):
-                delayed = Signal(name=f"granted{stage}")
-                m.d.sync += delayed.eq(granted)
-                on_way = on_way | delayed
-                granted = delayed
-            m.d.comb += [
-                room.eq(1),
-                self.valid.eq(read.valid),
-                self.unit.eq(read.data),
-                self.idle.eq(~on_way),
-            ]
+            if has_pipelined_scratchpad(self.config):
+                # Answers may be late.
+                unanswered = Signal(range(self.ahead + 1))
+                m.d.sync += unanswered.eq(unanswered + self.granted - read.valid)
+                m.d.comb += self.idle.eq(unanswered == 0)
+            else:
+                m.d.comb += self.idle.eq(~self._on_way(m, latency))
+            m.d.comb += [room.eq(1), self.valid.eq(read.valid), self.unit.eq(read.data)]
             return m
 
         on_way = Signal()
@@ -117,3 +110,14 @@ class UnitReader(wiring.Component):
         with m.If(self.granted):
             m.d.sync += [on_way.eq(1), first.eq(self.address[:bits])]
         return m
+
+    def _on_way(self, m: Module, latency: int) -> Value:
+        """Whether a word of one unit is on its way or there."""
+        on_way: Value = self.read.valid
+        granted: Value = self.granted
+        for stage in range(latency - 1):
+            delayed = Signal(name=f"granted{stage}")
+            m.d.sync += delayed.eq(granted)
+            on_way = on_way | delayed
+            granted = delayed
+        return on_way

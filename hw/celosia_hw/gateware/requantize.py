@@ -7,19 +7,24 @@ from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import SHIFT_BITS, TIE_BITS, AcceleratorConfig
 from ..primitives.block_ram import BlockRam
 from . import scale
+from .credit_queue import CreditQueue
 from .delay import Delay
 from .drain import beat_layout
 from .interfaces import COMPUTE_LAYOUT
+from .ram import PIPELINED_LATENCY
 
 #: Bits of a result before its last rounding, half a step included, zero point excluded.
 _RESULT_BITS = 12
 #: Bits of a sum of two table values.
 _TABLE_SUM_BITS = 33
+#: Results of a free-running requantizer that are on their way or wait: more than cycles of the way
+#: of a beat that passes once.
+QUEUE_DEPTH = 32
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,10 @@ class Latency:
 
 
 def latency(config: AcceleratorConfig) -> Latency:
-    """A fast clock needs registers behind memories, and one within the shifter."""
-    return Latency(2, 4, 3) if config.free_running else Latency(1, 3, 2)
+    """A fast clock needs registers around memories, and one within the shifter."""
+    if config.free_running:
+        return Latency(PIPELINED_LATENCY + 1, 4, 3)
+    return Latency(1, 3, 2)
 
 
 def parameter_layout(config: AcceleratorConfig) -> data.StructLayout:
@@ -137,15 +144,26 @@ class RequantizeLane(wiring.Component):
         shift = registered(self.parameters.shift, "shift", scale.LATENCY)
 
         # Second pass: sum of two table values.
+        table_writes: list[Value] = [
+            self.table_enable & (self.table_row[8] == index) for index in range(2)
+        ]
+        table_row: Value = self.table_row[:8]
+        table_data: Value = self.table_data
+        if config.free_running:
+            # The tables of all lanes are far apart.
+            *table_writes, table_row, table_data = (
+                registered(value, f"table{index}")
+                for index, value in enumerate((*table_writes, table_row, table_data))
+            )
         table_values = []
         for index, operand in enumerate((self.result.as_unsigned(), self.residual)):
             m.submodules[f"table{index + 1}"] = table = BlockRam(
                 depth=256, width=32, output_register=config.free_running
             )
             m.d.comb += [
-                table.write_enable.eq(self.table_enable & (self.table_row[8] == index)),
-                table.write_address.eq(self.table_row[:8]),
-                table.write_data.eq(self.table_data),
+                table.write_enable.eq(table_writes[index]),
+                table.write_address.eq(table_row),
+                table.write_data.eq(table_data),
                 table.read_enable.eq(self.enable),
                 table.read_address.eq(operand ^ 0x80),
             ]
@@ -198,24 +216,36 @@ class RequantizeLane(wiring.Component):
         outside, negative = registered(outside, "far"), registered(negative, "sign")
 
         # What passes once more is an operand of any value.
-        operand = instruction.second_pass & ~registered(second, "last")
-        low = Mux(operand, -128, instruction.low)
-        high = Mux(operand, 127, instruction.high)
+        if config.free_running:
+            operand = instruction.second_pass & ~second
+        else:
+            operand = instruction.second_pass & ~registered(second, "last")
+        low = Mux(operand, -128, instruction.low).as_signed()
+        high = Mux(operand, 127, instruction.high).as_signed()
+        if config.free_running:
+            low, high = registered(low, "low"), registered(high, "high")
         below = Mux(outside, negative, y < low)
         beyond = Mux(outside, ~negative, y > high)
-        with m.If(self.enable):
-            m.d.sync += self.result.eq(Mux(below, low, Mux(beyond, high, y)))
+        clamped = Mux(below, low, Mux(beyond, high, y))
+        if config.free_running:
+            m.d.comb += self.result.eq(registered(clamped.as_signed(), "result"))
+        else:
+            with m.If(self.enable):
+                m.d.sync += self.result.eq(clamped)
         return m
 
 
 class Requantizer(wiring.Component):
     """Requantizes beats of ``requantize_lanes`` accumulators; ``parameters`` holds the row that a
     beat asked for ``latency(config).parameters`` enabled cycles after it was sent. ``i.ready`` says
-    that a cycle is enabled.
+    that a cycle is enabled; if the configuration is ``free_running`` all are, and ``i.ready`` tells
+    whether there will be a place for the beat among ``QUEUE_DEPTH`` results, and whether it is its
+    turn.
 
     Throughput one beat a cycle, or one in two cycles with ``second_pass`` (beats must then come
-    in every second enabled cycle only). Latency as ``latency`` says: 9 cycles, with ``second_pass``
-    14; 11 and 18 if the configuration is ``free_running``. ``busy``: a beat is inside.
+    in every second enabled cycle only, or find ``i.ready`` low in the others). Latency as
+    ``latency`` says: 9 cycles, with ``second_pass`` 14; if the configuration is ``free_running`` 13
+    and 20, and 2 more for the queue. ``busy``: a beat is inside.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -238,18 +268,40 @@ class Requantizer(wiring.Component):
         config = self.config
         cycles = latency(config)
         enable = Signal()
+        # What leaves in an enabled cycle, without a queue right through the port.
+        leaves, result = self.o.valid, self.o.p
+        if config.free_running:
+            leaves, result = Signal(), Signal(output_layout(config))
         # Beats in flight, by the cycles since they were sent.
         ages = Signal(cycles.second_pass)
-        m.d.comb += [
-            enable.eq(~self.o.valid | self.o.ready),
-            self.i.ready.eq(enable),
-            self.busy.eq(ages.any()),
-        ]
+        sent: Value = self.i.valid
+        if config.free_running:
+            sent = self.i.valid & self.i.ready
+            second_turn = Signal()
+            m.d.sync += second_turn.eq(~second_turn & self.instruction.second_pass)
+            m.submodules.queue = queue = CreditQueue(
+                output_layout(config), depth=QUEUE_DEPTH, registered=True, spare=1
+            )
+            m.d.comb += [
+                enable.eq(1),
+                self.i.ready.eq(queue.ample & ~second_turn),
+                queue.admit.eq(sent),
+                queue.push.eq(leaves),
+                queue.i.eq(result),
+                self.busy.eq(~queue.empty),
+            ]
+            connect(m, queue.o, flipped(self.o))
+        else:
+            m.d.comb += [
+                enable.eq(~self.o.valid | self.o.ready),
+                self.i.ready.eq(enable),
+                self.busy.eq(ages.any()),
+            ]
         with m.If(enable):
             m.d.sync += [
-                ages.eq(Cat(self.i.valid, ages)),
+                ages.eq(Cat(sent, ages)),
                 # From a register, as the store and the scratchpad wait for it.
-                self.o.valid.eq(
+                leaves.eq(
                     Mux(
                         self.instruction.second_pass,
                         ages[cycles.second_pass - 2],
@@ -276,9 +328,9 @@ class Requantizer(wiring.Component):
             delayed.i.address.eq(self.i.p.address),
             delayed.i.count.eq(self.i.p.count),
             delayed.i.fresh.eq(self.i.p.fresh),
-            self.o.p.address.eq(delayed.o.address),
-            self.o.p.count.eq(delayed.o.count),
-            self.o.p.fresh.eq(delayed.o.fresh),
+            result.address.eq(delayed.o.address),
+            result.count.eq(delayed.o.count),
+            result.fresh.eq(delayed.o.fresh),
         ]
         residual = self.i.p.residual.as_value()
         m.submodules.residual = waiting = Delay(
@@ -286,6 +338,19 @@ class Requantizer(wiring.Component):
         )
         m.d.comb += [waiting.enable.eq(enable), waiting.i.eq(residual)]
 
+        table_enable, table_row, table_data = self.table_enable, self.table_row, self.table_data
+        if config.free_running:
+            # For a fast clock, as it has far to go.
+            table_enable = Signal()
+            table_row, table_data = (
+                Signal.like(value, name=f"delayed{index}", reset_less=True)
+                for index, value in enumerate((self.table_row, self.table_data))
+            )
+            m.d.sync += [
+                table_enable.eq(self.table_enable),
+                table_row.eq(self.table_row),
+                table_data.eq(self.table_data),
+            ]
         entry_bits = 32 * config.parameter_units
         for index in range(config.requantize_lanes):
             m.submodules[f"lane{index}"] = lane = RequantizeLane(config)
@@ -296,9 +361,9 @@ class Requantizer(wiring.Component):
                 lane.parameters.eq(self.parameters[entry_bits * index : entry_bits * (index + 1)]),
                 lane.second.eq(ages[cycles.second_pass - cycles.result - 1]),
                 lane.residual.eq(waiting.o[8 * index : 8 * index + 8]),
-                lane.table_enable.eq(self.table_enable),
-                lane.table_row.eq(self.table_row),
-                lane.table_data.eq(self.table_data),
-                self.o.p.values[index].eq(lane.result),
+                lane.table_enable.eq(table_enable),
+                lane.table_row.eq(table_row),
+                lane.table_data.eq(table_data),
+                result.values[index].eq(lane.result),
             ]
         return m

@@ -15,7 +15,6 @@ from .interfaces import (
     ReadSignature,
     fetch_signature,
     read_latency,
-    word_address_bits,
     write_layout,
 )
 
@@ -33,8 +32,7 @@ class Scratchpad(wiring.Component):
     waits for nobody and delays nobody.
 
     Whose turn it is among the word readers was found in the cycle before: so the first of a row of
-    reads waits for a cycle, and none hears of the others' wishes too late. If the configuration is
-    ``free_running``, each read waits for a cycle, and one is granted every second cycle at most.
+    reads waits for a cycle, and none hears of the others' wishes too late.
 
     Word reads are answered after ``read_latency`` cycles, fetches one later.
     """
@@ -74,23 +72,10 @@ class Scratchpad(wiring.Component):
         for index in reversed(range(self.readers)):
             with m.If(wanted[index]):
                 m.d.comb += first.eq(index)
-        if config.free_running:
-            # For a fast clock its word comes from a register too.
-            read_valid = Signal()
-            read_word = Signal(word_address_bits(config))
-            with m.If(read_valid):
-                m.d.sync += read_valid.eq(~read_grant)
-            with m.Else():
-                m.d.sync += [
-                    read_valid.eq(wanted.any()),
-                    reader.eq(first),
-                    read_word.eq(words[first]),
-                ]
-        else:
-            read_valid = wanted.bit_select(reader, 1)
-            read_word = words[reader]
-            with m.If(wanted.any()):
-                m.d.sync += reader.eq(first)
+        read_valid = wanted.bit_select(reader, 1)
+        read_word = words[reader]
+        with m.If(wanted.any()):
+            m.d.sync += reader.eq(first)
         waited = Signal(range(PATIENCE + 1))
         urgent = waited == PATIENCE
 
@@ -119,21 +104,13 @@ class Scratchpad(wiring.Component):
             read_grant.eq(read_valid & read_ready),
         ]
         for index in range(self.readers):
-            granted = read_grant if config.free_running else read_ready
-            m.d.comb += self.reads[index].request.ready.eq(granted & (reader == index))
+            m.d.comb += self.reads[index].request.ready.eq(read_ready & (reader == index))
         with m.If(~read_valid | read_grant):
             m.d.sync += waited.eq(0)
         with m.Elif(~urgent):
             m.d.sync += waited.eq(waited + 1)
 
         stored = [writes[b] & self.write.ready for b in range(2)]
-        if config.free_running and not single:
-            # For a fast clock a write goes to its bank a cycle later. Whoever reads what it left
-            # behind asks for it later than that.
-            delayed = Signal.like(write)
-            delayed_stored = Signal(2)
-            m.d.sync += [delayed.eq(write), delayed_stored.eq(Cat(stored))]
-            write, stored = delayed, list(delayed_stored)
         bank_data = []
         for number in range(2):
             # Without a look at who gets the bank: if it is not a write, which has another address,

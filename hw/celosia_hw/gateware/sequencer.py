@@ -8,9 +8,23 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
-from ..isa import ADDRESS_BITS, COMPUTE, INSTRUCTION_BYTES, INSTRUCTION_WORDS, Error, Opcode
+from ..isa import (
+    ADDRESS_BITS,
+    COMPUTE,
+    INPUT_LOOPS,
+    INSTRUCTION_BYTES,
+    INSTRUCTION_WORDS,
+    Error,
+    Opcode,
+)
 from .counter import count_up
-from .interfaces import COMPUTE_LAYOUT, SETUP_LAYOUT, ReadSignature, write_layout
+from .interfaces import (
+    COMPUTE_LAYOUT,
+    SETUP_LAYOUT,
+    ReadSignature,
+    has_pipelined_scratchpad,
+    write_layout,
+)
 from .readers import UnitReader
 
 #: What a run is doing, as the control port shows it.
@@ -28,33 +42,37 @@ class Sequencer(wiring.Component):
     ``table_base`` of ``instruction`` counts. Unless others read the scratchpad,
     FILL starts ``64 / word_bytes + read_latency + 1`` cycles after ``profile`` of the instruction
     before; CONV, CHAIN and MAX one cycle later, or when their tables' entries, one a cycle, and a
-    few more cycles have passed.
+    few more cycles have passed. With a pipelined scratchpad an instruction is already asked for
+    when ``working`` falls, two or more cycles before ``profile``, and CONV, CHAIN and MAX without
+    tables start as early as FILL; ``instruction`` changes then. ``early_fetch`` starts the unit
+    that reads activations some cycles before ``compute``, as soon as it can.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
-        super().__init__(
-            {
-                "start": In(1),
-                "resume": In(1),
-                "address": In(ADDRESS_BITS),
-                "breakpoint": In(16),
-                "state": Out(STATE_LAYOUT),
-                "cycles": Out(32),
-                "read": Out(ReadSignature(config)),
-                "instruction": Out(COMPUTE_LAYOUT),
-                "setup": Out(1),
-                "compute": Out(1),
-                "fill": Out(1),
-                "working": In(1),
-                "storing": In(1),
-                "flush": Out(1),
-                "table_enable": Out(1),
-                "table_row": Out(9),
-                "table_data": Out(32),
-                "profile": Out(stream.Signature(write_layout(config))),
-            }
-        )
+        ports = {
+            "start": In(1),
+            "resume": In(1),
+            "address": In(ADDRESS_BITS),
+            "breakpoint": In(16),
+            "state": Out(STATE_LAYOUT),
+            "cycles": Out(32),
+            "read": Out(ReadSignature(config)),
+            "instruction": Out(COMPUTE_LAYOUT),
+            "setup": Out(1),
+            "compute": Out(1),
+            "fill": Out(1),
+            "working": In(1),
+            "storing": In(1),
+            "flush": Out(1),
+            "table_enable": Out(1),
+            "table_row": Out(9),
+            "table_data": Out(32),
+            "profile": Out(stream.Signature(write_layout(config))),
+        }
+        if has_pipelined_scratchpad(config):
+            ports["early_fetch"] = Out(1)
+        super().__init__(ports)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -105,7 +123,21 @@ class Sequencer(wiring.Component):
         # While tables are read the field with their address counts.
         lsb = 32 * COMPUTE["table_base"].word + COMPUTE["table_base"].lsb
         table = bits[lsb + shift : lsb + address_bits]
+        # Where reads take long, an instruction is asked for while the stores of the one before end.
+        early = has_pipelined_scratchpad(self.config)
         receiving = Signal()
+        if early:
+            asked = Signal()
+            stops = Signal()  # behind this instruction
+            # Known before an instruction is complete.
+            is_layer = Signal(reset_less=True)
+            layers = (Opcode.CONV, Opcode.CHAIN, Opcode.MAX)
+            m.d.sync += [
+                stops.eq(index + 1 == self.breakpoint),
+                is_layer.eq(
+                    self.instruction.opcode.matches(*layers) & ~self.instruction.second_pass
+                ),
+            ]
         filling = Signal()
         fetched = Signal()  # an instruction is complete
         filled = Signal()  # all entries of the tables have arrived
@@ -150,24 +182,46 @@ class Sequencer(wiring.Component):
             m.d.sync += units.eq(units + 1)
         with m.If(~receiving & ~filling):
             m.d.sync += units.eq(0)
+        if early:
+            with m.If(fetched):
+                m.d.sync += receiving.eq(0)
+        begins_asking = [asking.eq(1), receiving.eq(1)] if early else [asking.eq(1)]
+
+        # Fetching may begin as soon as its fields are there.
+        if early:
+            fetches = Signal()
+            fetch_fields = [COMPUTE[name] for loop in INPUT_LOOPS for name in loop]
+            enough = max(field.word for field in fetch_fields) // (width // 4) + 1
+            comes = receiving & self.read.valid & (units[: words.bit_length() - 1] == enough)
+            with m.If(self.early_fetch):
+                m.d.sync += fetches.eq(1)
+            with m.If(self.compute):
+                m.d.sync += fetches.eq(0)
 
         with m.FSM() as fsm:
-            m.d.comb += [
-                receiving.eq(fsm.ongoing("RECEIVE")),
-                filling.eq(fsm.ongoing("TABLES")),
-            ]
+            if early:
+                m.d.comb += self.early_fetch.eq(self.compute & ~fetches)
+            else:
+                m.d.comb += receiving.eq(fsm.ongoing("RECEIVE"))
+            m.d.comb += filling.eq(fsm.ongoing("TABLES"))
             with m.State("IDLE"):
                 m.d.comb += begin.eq(self.start)
                 with m.If(self.start):
                     m.d.sync += [state.busy.eq(1), state.done.eq(0), state.paused.eq(0)]
-                    m.d.sync += [state.error.eq(Error.NONE), asking.eq(1)]
+                    m.d.sync += [state.error.eq(Error.NONE), *begins_asking]
                     m.next = "RECEIVE"
                 with m.Elif(self.resume & state.paused):
-                    m.d.sync += [state.busy.eq(1), state.paused.eq(0), asking.eq(1)]
+                    m.d.sync += [state.busy.eq(1), state.paused.eq(0), *begins_asking]
                     m.next = "RECEIVE"
             with m.State("RECEIVE"):
-                with m.If(fetched):
+                with m.If(fetched | ~receiving if early else fetched):
                     m.next = "DECODE"
+                    if early:
+                        with m.If(is_layer):
+                            m.next = "COMPUTE"
+                if early:
+                    with m.If(comes & is_layer):
+                        m.d.comb += self.early_fetch.eq(1)
             with m.State("DECODE"):
                 with m.Switch(self.instruction.opcode):
                     with m.Case(Opcode.END):
@@ -198,16 +252,27 @@ class Sequencer(wiring.Component):
                 with m.If(~self.working):
                     m.d.sync += flushing.eq(1)
                     m.next = "FLUSH"
+                    if early:
+                        with m.If(~stops):
+                            m.d.sync += [asked.eq(1), *begins_asking]
             with m.State("FLUSH"):
                 with m.If(~self.storing):
                     m.d.sync += [flushing.eq(0), profiling.eq(1)]
                     m.next = "PROFILE"
             with m.State("PROFILE"):
                 m.d.sync += index.eq(index + 1)
-                with m.If(index + 1 == self.breakpoint):
+                pauses = index + 1 == self.breakpoint
+                if early:
+                    pauses = ~asked & pauses
+                    m.d.sync += asked.eq(0)
+                with m.If(pauses):
                     m.d.sync += [state.busy.eq(0), state.paused.eq(1)]
                     m.next = "IDLE"
                 with m.Else():
-                    m.d.sync += asking.eq(1)
+                    if early:
+                        with m.If(~asked):
+                            m.d.sync += begins_asking
+                    else:
+                        m.d.sync += begins_asking
                     m.next = "RECEIVE"
         return m

@@ -11,17 +11,24 @@ from ..config import AcceleratorConfig
 from ..isa import Opcode
 from .counter import count_up
 from .interfaces import COMPUTE_LAYOUT, TAP_LAYOUT
+from .ram import PIPELINED_LATENCY
+
+#: Cycles from a tap to its weights if the pipeline never stops: those of the memory.
+FREE_RUNNING_LATENCY = PIPELINED_LATENCY + 1
 
 
 class WeightSelect(wiring.Component):
     """Joins each tap with the address of its weight word, once that word has arrived.
 
     ``i`` are taps from the fetch unit, ``o`` the same taps in the cycle in which the memory shows
-    their weights: one cycle after they were taken, two if the configuration is ``free_running``,
-    and held while ``o.ready`` is low. ``row`` and ``enable`` drive the memory, ``advance`` the
-    register behind it in the latter case. With a ring, which begins with ``restart``, ``arrived``
-    tells of a word that is being written, and ``freed`` frees one. MAX needs no weights. Throughput
-    one tap a cycle; taps must not come sooner than two cycles after ``start``.
+    their weights: one cycle after they were taken, and held while ``o.ready`` is low. ``row`` and
+    ``enable`` drive the memory. With a ring, which begins with ``restart``, ``arrived`` tells of a
+    word that is being written, and ``freed`` frees one. MAX needs no weights. Throughput one tap a
+    cycle; taps must not come sooner than two cycles after ``start``.
+
+    If the configuration is ``free_running``, ``FREE_RUNNING_LATENCY`` cycles pass, and nothing on
+    its way stops: while ``room`` is high taps are taken, and ``o.ready`` must be high for as many
+    taps as come of these.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -36,7 +43,7 @@ class WeightSelect(wiring.Component):
                 "o": Out(stream.Signature(self.tap_layout)),
                 "row": Out(range(depth)),
                 "enable": Out(1),
-                "advance": Out(1),
+                "room": In(1),
                 "restart": In(1),
                 "arrived": In(1),
                 "freed": Out(1),
@@ -63,10 +70,9 @@ class WeightSelect(wiring.Component):
         arrived = Signal()
         waits = is_ring & ~whole_group & ~unused[-1]
         take = Signal()
-        advance = self.advance
+        advance = Signal()
         m.d.comb += [
-            advance.eq(~self.o.valid | self.o.ready),
-            self.i.ready.eq(advance & ~waits),
+            self.i.ready.eq((self.room if self.config.free_running else advance) & ~waits),
             take.eq(self.i.valid & self.i.ready),
             self.enable.eq(take),
             self.row.eq(row),
@@ -80,7 +86,9 @@ class WeightSelect(wiring.Component):
             m.d.sync += [unused.eq(0), arrived.eq(0)]
         valid: Value = take
         payload: Value = self.i.payload.as_value()
-        for stage in range(2 if self.config.free_running else 1):
+        stages = FREE_RUNNING_LATENCY if self.config.free_running else 1
+        m.d.comb += advance.eq(1 if self.config.free_running else ~self.o.valid | self.o.ready)
+        for stage in range(stages):
             stage_valid = Signal(name=f"stage{stage}_valid")
             stage_payload = Signal(len(payload), name=f"stage{stage}_payload", reset_less=True)
             with m.If(advance):

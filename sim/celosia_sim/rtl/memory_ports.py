@@ -57,6 +57,35 @@ class WordMemory(_Answers):
         self.answer(data=int.from_bytes(self.content[start : start + self._bytes], "little"))
 
 
+class BufferedWordMemory(WordMemory):
+    """A ``WordMemory`` that accepts two requests before it grants one, which ``stall`` delays, and
+    answers ``latency`` cycles after a request that did not have to wait."""
+
+    PLACES = 2
+
+    def __init__(
+        self, bench: Bench, port: str, content: bytearray, stall: Stall = never, *, latency: int
+    ) -> None:
+        super().__init__(bench, port, content, self._is_full, latency=latency - 1)
+        self.grant_stall = stall
+        self._buffer: deque[int] = deque()
+
+    def _is_full(self) -> bool:
+        return len(self._buffer) == self.PLACES
+
+    def sample(self) -> None:
+        if self._buffer and not self.grant_stall():
+            super().transferred(self._buffer.popleft())
+        super().sample()
+
+    def transferred(self, value: Any) -> None:
+        self._buffer.append(value)
+
+    def reset(self) -> None:
+        super().reset()
+        self._buffer.clear()
+
+
 class ByteMemory(_Answers):
     """Answers a fetch port from ``content``, of which a fetch beyond the end begins anew."""
 
