@@ -2,7 +2,7 @@
 """Colorlight 5A-75B, a driver card for LED walls, version 7.0."""
 
 from .board import Board
-from .devices import LFE5U_25F
+from .devices import ECP5_CLOCKS, LFE5U_25F
 from .parts import Flash, Loader, Oscillator
 
 # The pins of the outputs have drivers that only send. The serial port uses the two others, on J19:
@@ -14,7 +14,7 @@ COLORLIGHT_5A_75B = Board(
     device=LFE5U_25F,
     package="BG256",
     speed="6",
-    clock_mhz=65,
+    clock_mhz=ECP5_CLOCKS[8, 4],
     array=(8, 4),
     platform="amaranth_boards.colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform",
     oscillator=Oscillator(resource="clk25", mhz=25),

@@ -101,4 +101,4 @@ LFE5UM5G_85F = _ecp5("LFE5UM5G-85F", luts=83640, blocks=208, multipliers=156)
 
 #: Clocks in MHz that designs with these arrays are to reach on an ECP5 of the slowest speed grade:
 #: measured for 8x4 (docs/performance.md), assumed for the larger ones.
-ECP5_CLOCKS = {(8, 4): 65, (8, 8): 60, (8, 16): 50}
+ECP5_CLOCKS = {(8, 4): 90, (8, 8): 75, (8, 16): 65}

@@ -2,7 +2,7 @@
 """iCESugar-pro by MuseLab."""
 
 from .board import Board
-from .devices import LFE5U_25F
+from .devices import ECP5_CLOCKS, LFE5U_25F
 from .parts import Flash, Led, Leds, Loader, Oscillator
 
 # The serial port is that of the debugger on the carrier board, iCELink. It shows up as a disk: the
@@ -13,7 +13,7 @@ ICESUGAR_PRO = Board(
     device=LFE5U_25F,
     package="BG256",
     speed="6",
-    clock_mhz=65,
+    clock_mhz=ECP5_CLOCKS[8, 4],
     array=(8, 4),
     platform="amaranth_boards.icesugar_pro:ICESugarProPlatform",
     oscillator=Oscillator(resource="clk25", mhz=25),
