@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ import celosia
 import celosia.host
 from celosia.compiler.image import Image
 from celosia.importer import load_tflite
+from celosia_hw.core import LinkKind
 from celosia_sim.reference import run as run_reference
 
 from ..host.fake_board import FakeBoard
@@ -63,7 +65,15 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     class VirtualBoard(FakeBoard):
         baud_rate = 500_000
 
-        def __init__(self, folder: Path, *, progress: Callable[[str, int], None]) -> None:
+        def __init__(
+            self,
+            folder: Path,
+            *,
+            link: LinkKind,
+            flash: bool | None,
+            progress: Callable[[str, int], None],
+        ) -> None:
+            self.options = link, flash
             self.ended = False
             progress("compile", 0)
             progress("start", 1)
@@ -250,6 +260,25 @@ def test_the_virtual_board_lasts_for_its_time(run: Run, folder: Path, made: list
     assert (result.exit_code, result.stderr) == (0, "")
     assert json.loads(result.stdout) == {"port": made[1].port, "baud_rate": 500_000}
     assert made[1].ended
+    assert made[1].options == (LinkKind.UART, None)
+    run("virtual", folder, "--seconds", 0, "--link", "spi", "--flash")
+    assert made[2].options == (LinkKind.SPI, True)
+
+
+def once(ready: Callable[[], bool], act: Callable[[], None]) -> threading.Thread:
+    """A thread that acts as soon as it is time."""
+
+    def wait() -> None:
+        end = time.monotonic() + 60
+        while not ready():
+            if time.monotonic() > end:
+                return
+            time.sleep(0.01)
+        act()
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return thread
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -257,10 +286,11 @@ def test_the_virtual_board_ends_when_it_is_interrupted(
     run: Run, folder: Path, made: list[Any], number: signal.Signals
 ) -> None:
     before = signal.getsignal(number)
-    timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), number))
-    timer.start()
+    # However slow the machine is: not before somebody waits for it, or it would end the tests.
+    ready = lambda: signal.getsignal(number) != before  # noqa: E731
+    sender = once(ready, lambda: os.kill(os.getpid(), number))
     result = run("virtual", folder, "--json")
-    timer.join()
+    sender.join()
     assert (result.exit_code, result.stderr) == (0, "")
     assert made[0].ended
     assert signal.getsignal(number) == before
@@ -270,10 +300,9 @@ def test_a_virtual_board_that_ends_by_itself_is_an_error(
     run: Run, folder: Path, made: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("celosia.cli.virtual._LOOK_SECONDS", 0.01)
-    timer = threading.Timer(0.2, lambda: made[0].unplug())
-    timer.start()
+    unplugger = once(lambda: bool(made), lambda: made[0].unplug())
     result = run("virtual", folder)
-    timer.join()
+    unplugger.join()
     assert result.exit_code == 2
     assert "the virtual board has ended by itself" in result.stderr
 

@@ -16,7 +16,7 @@ from celosia.errors import FitError
 from celosia.graph.ir import Graph
 from celosia.tensors import counters_bytes, span
 from celosia_hw.config import AcceleratorConfig
-from celosia_hw.flash.source import WEIGHTS_OFFSET
+from celosia_hw.flash.layout import WEIGHTS_OFFSET
 from celosia_hw.isa import Register
 from celosia_hw.link.protocol import FLAG, Command, stuff
 from celosia_sim.link_model import Endpoint, Memories

@@ -6,7 +6,7 @@ from __future__ import annotations
 from celosia.compiler.image import Image, ImageSpace, Section
 from celosia.errors import FitError
 from celosia_hw.config import AcceleratorConfig
-from celosia_hw.flash.source import WEIGHTS_OFFSET
+from celosia_hw.flash.layout import WEIGHTS_OFFSET
 from celosia_hw.isa import IDENT_VALUE, Register
 from celosia_hw.link.protocol import Command, request
 

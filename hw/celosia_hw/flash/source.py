@@ -9,13 +9,8 @@ from amaranth.lib.wiring import In, Out
 
 from ..gateware.interfaces import ExternalSignature
 from ..isa import Boot
+from .layout import ALIGNMENT, WEIGHTS_OFFSET
 from .reader import REQUEST_LAYOUT
-
-#: From the beginning of a board's data in flash to the weights that are streamed; before them lies
-#: the boot stream.
-WEIGHTS_OFFSET = 1 << 20
-#: Bases are multiples of this.
-ALIGNMENT = 1 << 16
 
 
 class FlashSource(wiring.Component):
