@@ -277,5 +277,6 @@ class Endpoint(wiring.Component):
                 with m.If(raw):
                     m.d.comb += checks.forget.eq(1)
                     # END is what no link knows.
-                    m.d.sync += booted.eq(state["OPEN"] & (result == Result.COMMAND))
+                    ended = ~is_set & (result == Result.COMMAND)
+                    m.d.sync += booted.eq(state["OPEN"] & ended)
         return m
