@@ -364,7 +364,7 @@ def test_the_accelerator_itself_is_built(run: Run, digits: Path, tmp_path: Path)
         total = sum(counts[resource] for counts in built["blocks"].values())
         assert total == built["resources"][resource]["used"] > 0
     blocks = set(built["blocks"])
-    assert {"core.array", "core.sequencer", "core.store", "control"} <= blocks
+    assert {"core.array", "sequencer", "core.store", "control"} <= blocks
     assert built["blocks"]["core.array"]["ff"] > 0
     assert (folder / "top.bit").stat().st_size > 50_000
 

@@ -28,8 +28,9 @@ def test_row_ram(run_block: Callable[..., None], depth: int, chunks: int, latenc
 
 
 class Traffic:
-    """Writes and reads at random, never the same row in the same cycle. What a pipelined memory
-    shows of other cycles is not looked at."""
+    """Writes and reads at random, never a row in the cycle in which its write arrives: that is the
+    write's own, or the next one if the memory is pipelined. What a pipelined memory shows of cycles
+    without a read is not looked at."""
 
     def __init__(self, bench: Bench, depth: int, chunks: int, latency: int) -> None:
         self.bench, self.depth, self.chunks = bench, depth, chunks
@@ -37,6 +38,8 @@ class Traffic:
         self.rows = [[0] * chunks for _ in range(depth)]
         # What is due, from the value that is shown on.
         self.due: deque[int | None] = deque([None] * latency)
+        # Writes that have not arrived.
+        self.writes: deque[tuple[int, int, int] | None] = deque([None] * (latency > 1))
         self.reads = 0
         for row in range(depth):
             self.rows[row] = [bench.rng.getrandbits(32) for _ in range(chunks)]
@@ -47,6 +50,7 @@ class Traffic:
                 self._write(row, chunk, unit)
                 await self.bench.step()
         self.bench.set("write__enable", 0)
+        await self.bench.step()
 
     def _write(self, row: int, chunk: int, unit: int) -> None:
         self.bench.set("write__enable", 1)
@@ -56,22 +60,23 @@ class Traffic:
 
     def drive(self) -> None:
         rng = self.bench.rng
-        self.row = rng.randrange(self.depth)
-        self.enable = rng.random() < 0.6
-        self.bench.set("row", self.row)
-        if self.stays:
-            self.bench.set("enable", int(self.enable))
-        self.write = None
         row, chunk, unit = (
             rng.randrange(self.depth),
             rng.randrange(self.chunks),
             rng.getrandbits(32),
         )
         self._write(row, chunk, unit)
-        if rng.random() < 0.4 and not (self.enable and row == self.row):
-            self.write = row, chunk, unit
-        else:
-            self.bench.set("write__enable", 0)
+        written = rng.random() < 0.4
+        self.bench.set("write__enable", int(written))
+        self.writes.append((row, chunk, unit) if written else None)
+        self.arriving = self.writes.popleft()
+        self.row = rng.randrange(self.depth)
+        self.enable = rng.random() < 0.6
+        if self.arriving is not None and self.arriving[0] == self.row:
+            self.enable = False
+        self.bench.set("row", self.row)
+        if self.stays:
+            self.bench.set("enable", int(self.enable))
 
     def sample(self) -> None:
         shown = self.due.popleft()
@@ -81,8 +86,8 @@ class Traffic:
         if self.enable:
             self.due[-1] = sum(unit << 32 * i for i, unit in enumerate(self.rows[self.row]))
             self.reads += 1
-        if self.write is not None:
-            row, chunk, unit = self.write
+        if self.arriving is not None:
+            row, chunk, unit = self.arriving
             self.rows[row][chunk] = unit
 
 

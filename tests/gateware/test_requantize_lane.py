@@ -119,12 +119,14 @@ async def second_passes(dut: Any) -> None:
     for _ in range(12):
         tables = random_tables(bench.rng)
         bench.agents.clear()
+        bench.set("enable", 1)
         for row, number in enumerate(tables[0] + tables[1]):
             bench.set("table_enable", 1)
             bench.set("table_row", row)
             bench.set("table_data", number & 0xFFFFFFFF)
             await bench.step()
         bench.set("table_enable", 0)
+        await bench.step()
         bench.agents.append(lane)
         lane.reset()
         fields = random_clamps(bench.rng) | random_second_pass(bench.rng, tables)

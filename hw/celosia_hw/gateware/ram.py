@@ -22,7 +22,9 @@ class RowRam(wiring.Component):
 
     A memory with a ``latency`` of more than one cycle, for a fast clock, never stops: it reads a
     row in each cycle, which is on ``data`` that many cycles later. Three are for registers in
-    front of the blocks and in them, a fourth is for one behind the choice among blocks.
+    front of the blocks and in them, a fourth is for one behind the choice among blocks. Writes pass
+    one register more than reads: it is in the cycle after its write that a row must not be read,
+    and before that the old row is.
     """
 
     def __init__(self, *, depth: int, chunks: int, latency: int = 1) -> None:

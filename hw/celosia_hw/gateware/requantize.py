@@ -95,7 +95,8 @@ class RequantizeLane(wiring.Component):
     With the cycles of ``latency``: ``value`` comes with a beat, ``parameters`` later. ``result``
     appears after ``first_pass``; and, if ``second`` was high in the cycle of the beat's table sum,
     that of its second pass after ``second_pass``. ``residual`` is the other operand of a second
-    pass, wanted with the first pass's result. ``table`` writes T1 (rows 0..255) and T2 (256..511).
+    pass, wanted with the first pass's result. ``table`` writes T1 (rows 0..255) and T2 (256..511);
+    if the configuration is ``free_running``, in the next enabled cycle.
 
     The formula, in one rounding, of the TensorFlow Lite quantization specification's
     MultiplyByQuantizedMultiplier is proved by the compiler for each channel

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import Enum
 from pathlib import Path
 
+import cocotb_tools.config
 from cocotb_tools.runner import Runner, get_runner
 
 from celosia.errors import ToolError
@@ -64,10 +65,10 @@ def build(
 ) -> Path:
     """Compiles ``verilog`` and returns the folder of the result.
 
-    A folder is named by the content of the source, the options and the tools' versions, so that
-    the same simulation is compiled once. ``trace``, "fst" or "vcd", adds what waves need, at a cost
-    of speed; only Verilator writes waves. ``gates`` says that this is a netlist of many small cells
-    in few modules.
+    A folder is named by the content of the source, the options and the tools' versions and place,
+    where the compiled program finds its libraries, so that the same simulation is compiled once.
+    ``trace``, "fst" or "vcd", adds what waves need, at a cost of speed; only Verilator writes
+    waves. ``gates`` says that this is a netlist of many small cells in few modules.
 
     Raises:
         ToolError: the simulator is missing, rejects the source, or cannot write waves.
@@ -87,11 +88,9 @@ def build(
     else:
         versions = [importlib.metadata.version("cocotb"), check_icarus()]
         verilog = for_icarus(verilog)
-    target = (
-        cache_directory()
-        / "simulations"
-        / _digest(simulator.value, verilog, toplevel, *options, *versions)
-    )
+    identity = [simulator.value, verilog, toplevel, *options, *versions]
+    identity.append(str(cocotb_tools.config.libs_dir))
+    target = cache_directory() / "simulations" / _digest(*identity)
     if (target / COMPLETE).exists():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
