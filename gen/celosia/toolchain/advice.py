@@ -50,8 +50,10 @@ def fit_message(
         else:
             remedy = "take a larger board"
         parts.append(f"{part}: {remedy}")
-    what = "nextpnr finds no place for all cells" if error.crowded else "the design does not fit"
-    return f"{what}: " + "; ".join(parts) if parts else what
+    text = "the design does not fit"
+    if error.crowded:
+        text = "nextpnr cannot place and route all cells, with another seed it may (--seeds 8)"
+    return f"{text}: " + "; ".join(parts) if parts else text
 
 
 def clock_message(tried: Sequence[Routed], clock: Clock, blocks: Blocks, best: Routed) -> str:

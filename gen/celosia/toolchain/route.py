@@ -33,6 +33,11 @@ _PHASES = {
     "Info: Running main": "placing",
     "Info: Routing": "routing",
 }
+#: A row of the router's table: iterations so far, and arcs that remain.
+_ROUTING = re.compile(r"^Info: +(\d+) \|.*\| +(\d+)\| +[\d.]+ +[\d.]+\|")
+#: Iterations without a new low of the remaining arcs after which the router is given up: designs
+#: that it routes need no more than a few thousand, others it would go on with for ever.
+_PATIENCE = 100_000
 
 
 @dataclass(frozen=True)
@@ -54,13 +59,35 @@ class DoesNotFitError(Exception):
     """The design needs more than the device has.
 
     ``utilization`` is as nextpnr counts it, with all that it uses; ``crowded`` tells that there is
-    enough of everything, but that nextpnr found no place for all.
+    enough of everything, but that nextpnr found no place, or no routes, for all.
     """
 
     def __init__(self, utilization: dict[str, Used], *, crowded: bool) -> None:
         super().__init__("the design does not fit")
         self.utilization = utilization
         self.crowded = crowded
+
+
+class _StuckError(Exception):
+    """The router goes round in circles."""
+
+
+class _Router:
+    """Follows the router's table."""
+
+    def __init__(self) -> None:
+        self._least: int | None = None
+        self._reached = 0
+
+    def follow(self, line: str) -> None:
+        row = _ROUTING.match(line)
+        if row is None:
+            return
+        iteration, remaining = int(row[1]), int(row[2])
+        if self._least is None or remaining < self._least:
+            self._least, self._reached = remaining, iteration
+        elif iteration - self._reached >= _PATIENCE:
+            raise _StuckError
 
 
 def log_name(seed: int) -> str:
@@ -82,7 +109,7 @@ def route(
     Clocks that are too slow are no error: the report tells.
 
     Raises:
-        DoesNotFitError: the device is too small.
+        DoesNotFitError: the device is too small, or too full to route the design.
         ToolError: nextpnr fails for another reason.
         CancelledError: ``cancel`` ended it.
     """
@@ -95,13 +122,20 @@ def route(
         option = "--pcf" if sources.family == "ice40" else "--lpf"
         arguments += [option, sources.constraints]
 
+    router = _Router()
+
     def on_line(line: str) -> None:
+        router.follow(line)
         for start, phase in _PHASES.items():
             if on_phase is not None and line.startswith(start):
                 on_phase(phase)
 
     log = log_name(seed)
-    done = run(tool, arguments, folder=folder, log=log, on_line=on_line, cancel=cancel)
+    try:
+        done = run(tool, arguments, folder=folder, log=log, on_line=on_line, cancel=cancel)
+    except _StuckError:
+        output = (folder / log).read_text(encoding="utf-8")
+        raise DoesNotFitError(read_utilization(output), crowded=True) from None
     if done.code != 0:
         utilization = read_utilization(done.output)
         crowded = all(used.fits for used in utilization.values())
