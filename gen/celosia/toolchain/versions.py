@@ -5,7 +5,8 @@ The oldest ones were tried, in their WebAssembly form, with the tests of this pa
 
 * Yosys 0.52: older ones, 0.47 for certain, leave out of the netlist what was flattened
   (``$scopeinfo``), which tells the blocks apart.
-* nextpnr 0.7: older ones stop at a netlist with that in it.
+* nextpnr 0.7: older ones stop at a netlist with that in it. For ECP5 0.8: the electrostatic placer
+  of 0.7 crashes.
 * ecppack 1.4: the version beside that nextpnr. icepack does not say its version; the text format
   that it reads has had all of the UP5K since 2018.
 """
@@ -21,7 +22,7 @@ Version: TypeAlias = tuple[int, int]
 OLDEST: dict[str, Version | None] = {
     "yosys": (0, 52),
     "nextpnr-ice40": (0, 7),
-    "nextpnr-ecp5": (0, 7),
+    "nextpnr-ecp5": (0, 8),
     "icepack": None,
     "ecppack": (1, 4),
     "iceunpack": None,
