@@ -20,17 +20,21 @@ from celosia_sim.rtl.streams import StreamSink
 SIZE = 1 << 12
 
 
-def make(word_bytes: int) -> ControlRegisters:
-    return ControlRegisters(config_of(word_bytes))
+def make(word_bytes: int, multipliers: str) -> ControlRegisters:
+    return ControlRegisters(config_of(word_bytes, multipliers))
 
 
-def config_of(word_bytes: int) -> AcceleratorConfig:
-    return AcceleratorConfig(output_channels=word_bytes, input_channels=2, chain_rows=2)
+def config_of(word_bytes: int, multipliers: str) -> AcceleratorConfig:
+    return AcceleratorConfig(
+        output_channels=word_bytes, input_channels=2, chain_rows=2, multipliers=multipliers
+    )
 
 
-@pytest.mark.parametrize("word_bytes", [4, 8, 16])
-def test_control(run_block: Callable[..., None], word_bytes: int) -> None:
-    run_block(make, word_bytes=word_bytes)
+@pytest.mark.parametrize(
+    ("word_bytes", "multipliers"), [(4, "mac16"), (4, "mult18"), (8, "mac16"), (16, "mult18")]
+)
+def test_control(run_block: Callable[..., None], word_bytes: int, multipliers: str) -> None:
+    run_block(make, word_bytes=word_bytes, multipliers=multipliers)
 
 
 class Unit:
@@ -105,8 +109,8 @@ async def registers(dut: Any) -> None:
     bench = await start_bench(dut, make, "registers")
     unit = Unit(bench)
     assert await unit.read(Register.IDENT) == IDENT_VALUE
-    assert await unit.read(Register.CONFIG) == config_of(unit.word_bytes).fingerprint
-    address_mask = (1 << config_of(unit.word_bytes).address_bits) - 1
+    assert await unit.read(Register.CONFIG) == config_of(**block_parameters()).fingerprint
+    address_mask = (1 << config_of(**block_parameters()).address_bits) - 1
     written = (Register.ADDRESS, Register.START, Register.WATCHDOG, Register.BREAKPOINT)
     for _ in range(5):
         # All are written before any is read, so that each of them has a place of its own.
@@ -185,7 +189,7 @@ async def scratchpad_writes_take_two_cycles(dut: Any) -> None:
 async def weights_and_parameters(dut: Any) -> None:
     bench = await start_bench(dut, make, "weights")
     unit = Unit(bench)
-    config = config_of(unit.word_bytes)
+    config = config_of(**block_parameters())
     sent: dict[Space, list[int]] = {Space.WEIGHTS: [], Space.PARAMETERS: []}
     rows = []
     for _ in range(20):
@@ -280,7 +284,7 @@ async def watchdog(dut: Any) -> None:
         unit.pulses.clear()
         await unit.set_state(busy=1, index=7)
         bench.set("cycles", cycles)
-        await bench.step()
+        await bench.step(2)
         # What the reset does to the sequencer.
         if expires:
             await unit.set_state(index=7)

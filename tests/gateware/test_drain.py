@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ import cocotb
 import pytest
 
 from celosia_hw.config import AcceleratorConfig
-from celosia_hw.gateware.drain import Drain
+from celosia_hw.gateware.drain import Drain, operands_latency
 from celosia_hw.isa import ADDRESS_BITS, Opcode, encode
 from celosia_sim.rtl.block import block_parameters, start_bench
 from celosia_sim.rtl.cycles import Bench, never
@@ -58,7 +59,8 @@ def test_drain(
 
 
 class Beats:
-    """Looks at each beat in the cycle in which it leaves: its row, and whose turn it is."""
+    """Looks at each beat in the cycle in which it leaves: its row, and whose turn it is; and at its
+    operands when they are due."""
 
     def __init__(self, unit: Unit) -> None:
         self.unit = unit
@@ -66,6 +68,9 @@ class Beats:
         self.ring_offset: int | None = None
         self.turns = 0  # cycles in which the requantizer moved
         self.used: list[int] = []  # the turns of beats that left
+        self.operands: list[dict[str, Any]] = []
+        late = operands_latency(unit.config)
+        self.due = deque([False] * late)  # whether a beat left in these cycles before
         unit.bench.agents.append(self)
 
     def drive(self) -> None:
@@ -76,6 +81,9 @@ class Beats:
         sent = len(unit.sink.values)
         left = sent > len(self.used)
         assert bench.get("enable") == left
+        self.due.append(left)
+        if self.due.popleft():
+            self.operands.append(bench.get("operands"))
         if left:
             row = self.rows[sent - 1]
             assert bench.get("row") == row % unit.config.parameter_depth
@@ -151,10 +159,13 @@ class Unit:
         await bench.run(lambda: len(self.sink.values) == done, limit=200 * len(expected) + 2000)
         await bench.step(2)
         got = []
-        for value in self.sink.values[sent:]:
+        assert len(self.beats.operands) == done
+        for value, operands in zip(
+            self.sink.values[sent:], self.beats.operands[sent:], strict=True
+        ):
             count = value["count"]
-            known = {"values": value["values"][:count]}
-            known["residual"] = value["residual"][:count] if fields["residual"] else []
+            known = {"values": operands["values"][:count]}
+            known["residual"] = operands["residual"][:count] if fields["residual"] else []
             got.append(value | known)
         fresh = [value.pop("fresh") for value in got]
         assert got == expected

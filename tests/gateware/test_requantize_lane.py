@@ -10,6 +10,7 @@ import cocotb
 import pytest
 
 from celosia_hw.config import AcceleratorConfig
+from celosia_hw.gateware.drain import operands_latency
 from celosia_hw.gateware.requantize import RequantizeLane, latency
 from celosia_hw.isa import Opcode, encode
 from celosia_sim.rtl.block import block_parameters, start_bench
@@ -95,14 +96,14 @@ async def first_passes(dut: Any) -> None:
     bench = await start_bench(dut, make, "first passes")
     lane = Lane(bench)
     config = AcceleratorConfig(chain_bits=18, **block_parameters())
-    cycles = latency(config)
+    cycles, late = latency(config), operands_latency(config)
     for _ in range(12):
         lane.reset()
         fields = random_clamps(bench.rng)
         set_instruction(bench, fields)
         for turn in range(500):
             accumulator, entry = random_case(bench.rng, config)
-            lane.at(turn)["value"] = accumulator
+            lane.at(turn + late)["value"] = accumulator
             lane.at(turn + cycles.parameters)["parameters"] = vars(entry)
             lane.expect(turn + cycles.first_pass, entry.first_pass(accumulator, fields, config))
         await bench.run(lambda: lane.turn == len(lane.expected), limit=10_000)
@@ -115,7 +116,7 @@ async def second_passes(dut: Any) -> None:
     bench = await start_bench(dut, make, "second passes")
     lane = Lane(bench)
     config = AcceleratorConfig(chain_bits=18, **block_parameters())
-    cycles = latency(config)
+    cycles, late = latency(config), operands_latency(config)
     for _ in range(12):
         tables = random_tables(bench.rng)
         bench.agents.clear()
@@ -134,7 +135,7 @@ async def second_passes(dut: Any) -> None:
         for turn in range(0, 500, 2):
             accumulator, entry = random_case(bench.rng, config)
             residual = bench.rng.choice((-128, 127, bench.rng.randint(-128, 127)))
-            lane.at(turn)["value"] = accumulator
+            lane.at(turn + late)["value"] = accumulator
             lane.at(turn + cycles.parameters)["parameters"] = vars(entry)
             lane.at(turn + cycles.first_pass)["residual"] = residual & 255
             lane.at(turn + cycles.first_pass + cycles.table_sum)["second"] = 1

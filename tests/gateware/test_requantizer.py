@@ -10,6 +10,7 @@ import cocotb
 import pytest
 
 from celosia_hw.config import AcceleratorConfig
+from celosia_hw.gateware.drain import operands_latency
 from celosia_hw.gateware.requantize import Requantizer, latency, parameter_layout
 from celosia_hw.isa import Opcode, encode
 from celosia_sim.rtl.block import block_parameters, start_bench
@@ -23,7 +24,7 @@ from celosia_sim.rtl.requantization import (
     second_pass,
 )
 from celosia_sim.rtl.streams import StreamSink, StreamSource
-from celosia_sim.rtl.values import to_bits
+from celosia_sim.rtl.values import to_bits, width_of
 
 
 def make(config: dict[str, Any]) -> Requantizer:
@@ -75,6 +76,29 @@ class ParameterMemory:
             self.read = [*self.read[1:], len(self.source.cycles)]
 
 
+class Operands:
+    """Shows a beat's operands ``operands_latency`` cycles after the beat; noise in others."""
+
+    def __init__(self, bench: Bench, source: StreamSource, config: AcceleratorConfig) -> None:
+        self.bench, self.source = bench, source
+        self.late = bool(operands_latency(config))
+        self.values: list[dict[str, Any]] = []
+        self.sent = 0  # beats that were taken before the cycle before
+        bench.agents.append(self)
+
+    def drive(self) -> None:
+        bench, taken = self.bench, len(self.source.cycles)
+        shows = taken > self.sent if self.late else self.source.offering
+        if shows:
+            bench.set("operands", self.values[self.sent if self.late else taken])
+        else:
+            bench.set_bits("operands", bench.rng.getrandbits(width_of(bench.shapes["operands"])))
+        self.sent = taken
+
+    def sample(self) -> None:
+        pass
+
+
 class Unit:
     """The block between beats that keep to their turns, and a sink."""
 
@@ -85,6 +109,7 @@ class Unit:
         self.second_pass = False
         self.turn = 0  # cycles in which the block moved
         self.source = StreamSource(bench, "i", stall(), gate=self._may_send)
+        self.operands = Operands(bench, self.source, self.config)
         self.memory = ParameterMemory(bench, self.source, self.config)
         self.sink = StreamSink(bench, "o", stall())
         self.inside = 0
@@ -125,13 +150,12 @@ class Unit:
             cases = [random_case(rng, config) for _ in range(config.requantize_lanes)]
             operands = [rng.choice((-128, 127, rng.randint(-128, 127))) for _ in cases]
             address = rng.getrandbits(config.address_bits)
-            values.append(
+            fresh = rng.getrandbits(1)
+            values.append({"address": address, "count": count, "fresh": fresh})
+            self.operands.values.append(
                 {
                     "values": [accumulator for accumulator, _ in cases],
                     "residual": [operand & 255 for operand in operands],
-                    "address": address,
-                    "count": count,
-                    "fresh": (fresh := rng.getrandbits(1)),
                 }
             )
             self.memory.rows.append(self._row([entry for _, entry in cases]))

@@ -181,6 +181,7 @@ class Accelerator(wiring.Component):
             weights.arrived.eq(weight_loader.arrived),
             parameter_loader.freed.eq(drain.freed),
             drain.level.eq(parameter_loader.level),
+            requantizer.operands.eq(drain.operands),
             weight_ram.row.eq(weights.row),
         ]
         # What never stops needs no enables.

@@ -70,6 +70,15 @@ class ControlRegisters(wiring.Component):
         pending = Signal()
         advances = Signal()
         status = Signal(32)
+        unit_read: Value = self.read.data
+        if units > 1:
+            unit_read = self.read.data.word_select(address[2:shift], 32)
+        answered = self.read.valid
+        if config.free_running:
+            # For a fast clock a cycle later.
+            unit_before, unit_read = unit_read, Signal(32, name="unit_read", reset_less=True)
+            answered = Signal(name="answered")
+            m.d.sync += [unit_read.eq(unit_before), answered.eq(self.read.valid)]
 
         m.d.comb += [
             status[0].eq(self.state.busy),
@@ -103,7 +112,10 @@ class ControlRegisters(wiring.Component):
         # Zero is met in the first cycle, which does not count, and not again for 2^32 cycles.
         first = Signal()
         m.d.sync += first.eq(self.start)
-        expired = self.state.busy & ~first & (self.cycles == watchdog)
+        # Found in one cycle, told in the next: all that is reset is far from the comparison.
+        reached = Signal()
+        m.d.sync += reached.eq(self.state.busy & ~first & (self.cycles == watchdog))
+        expired = reached & self.state.busy
         m.d.comb += [
             self.start.eq(command(Control.START) & ~self.state.busy),
             self.resume.eq(command(Control.CONTINUE) & ~self.state.busy),
@@ -113,7 +125,7 @@ class ControlRegisters(wiring.Component):
             m.d.sync += asks.eq(0)
         with m.If(stores):
             m.d.sync += stores.eq(0)
-        with m.If(self.read.valid):
+        with m.If(answered):
             m.d.sync += pending.eq(0)
         with m.If(self.start):
             m.d.sync += error.eq(Error.NONE)
@@ -123,6 +135,8 @@ class ControlRegisters(wiring.Component):
             m.d.sync += error.eq(Error.WATCHDOG)
         with m.If(command(Control.RESET)):
             m.d.sync += [error.eq(Error.NONE), pending.eq(0), asks.eq(0), stores.eq(0)]
+            if config.free_running:
+                m.d.sync += answered.eq(0)
 
         # What can be read.
         with m.Switch(port.address):
@@ -144,11 +158,7 @@ class ControlRegisters(wiring.Component):
                 m.d.comb += port.read_data.eq(self.cycles)
             with m.Case(Register.DATA):
                 with m.If(~self.state.busy & (space == Space.SCRATCH)):
-                    m.d.comb += port.read_data.eq(
-                        self.read.data.word_select(address[2:shift], 32)
-                        if units > 1
-                        else self.read.data
-                    )
+                    m.d.comb += port.read_data.eq(unit_read)
 
         with m.If(port.valid):
             m.d.comb += port.ready.eq(1)
@@ -185,10 +195,7 @@ class ControlRegisters(wiring.Component):
                                     port.ready.eq(self.parameters.ready & ~self.row_set),
                                 ]
                     with m.Elif(space == Space.SCRATCH):
-                        m.d.comb += [
-                            port.ready.eq(self.read.valid),
-                            advances.eq(self.read.valid),
-                        ]
+                        m.d.comb += [port.ready.eq(answered), advances.eq(answered)]
                         with m.If(~pending):
                             m.d.sync += [asks.eq(1), pending.eq(1)]
         # Only a word of four bytes is accessed at once.

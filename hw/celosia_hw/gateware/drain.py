@@ -17,16 +17,30 @@ from .loop_nest import LoopNest
 def beat_layout(config: AcceleratorConfig) -> data.StructLayout:
     """Up to ``requantize_lanes`` results on their way through the requantizer. ``fresh`` is high if
     they do not begin in the word of the scratchpad in which those before ended."""
+    return data.StructLayout(
+        {
+            "address": config.address_bits,
+            "count": range(config.requantize_lanes + 1),
+            "fresh": 1,
+        }
+    )
+
+
+def operands_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """What is requantized in a beat: accumulators, and the residuals of second passes."""
     lanes = config.requantize_lanes
     return data.StructLayout(
         {
             "values": data.ArrayLayout(signed(config.accumulator_bits), lanes),
             "residual": data.ArrayLayout(8, lanes),
-            "address": config.address_bits,
-            "count": range(lanes + 1),
-            "fresh": 1,
         }
     )
+
+
+def operands_latency(config: AcceleratorConfig) -> int:
+    """Cycles from a beat to its operands. For a fast clock what decides on beats is kept from the
+    many registers of their operands."""
+    return 1 if config.free_running else 0
 
 
 class Drain(wiring.Component):
@@ -36,7 +50,8 @@ class Drain(wiring.Component):
     ``row`` with ``enable``; a ring's ``level`` and ``freed`` are counted in rows), and reads the
     residual word of an emission while the one before is being sent. A beat leaves in each
     cycle in which ``o.ready`` is high, in every second one if results pass the requantizer twice
-    and the configuration is not ``free_running``.
+    and the configuration is not ``free_running``; its ``operands`` are there ``operands_latency``
+    cycles later.
     ``busy`` from ``start`` until the last beat has left; the first emission must not come sooner
     than two cycles after ``start``.
 
@@ -57,6 +72,7 @@ class Drain(wiring.Component):
                 "busy": Out(1),
                 "i": In(stream.Signature(self.result_layout)),
                 "o": Out(stream.Signature(beat_layout(config))),
+                "operands": Out(operands_layout(config)),
                 "row": Out(range(depth)),
                 "enable": Out(1),
                 "level": In(range(depth + 1)),
@@ -191,8 +207,8 @@ class Drain(wiring.Component):
         ]
         for lane in range(lanes):
             m.d.comb += [
-                self.o.p.values[lane].eq(values[lane]),
-                self.o.p.residual[lane].eq(residual[8 * lane : 8 * lane + 8]),
+                self.operands.values[lane].eq(values[lane]),
+                self.operands.residual[lane].eq(residual[8 * lane : 8 * lane + 8]),
             ]
 
         # Only the last group may use less rows than it has, so that each other one ends just before
@@ -217,13 +233,7 @@ class Drain(wiring.Component):
                 m.d.comb += self.freed.eq(rows)
 
         with m.If(sends):
-            m.d.sync += [
-                full.eq(~last_beat),
-                left.eq(left - lanes),
-                residual.eq(residual >> 8 * lanes),
-            ]
-            for index in range(config.group_bytes - lanes):
-                m.d.sync += values[index].eq(values[index + lanes])
+            m.d.sync += [full.eq(~last_beat), left.eq(left - lanes)]
             with m.If(last_beat & ends_all):
                 m.d.sync += self.busy.eq(0)
         lane_bits = lanes.bit_length() - 1
@@ -245,23 +255,33 @@ class Drain(wiring.Component):
                     )
                 ),
             ]
-        # Emissions that fill words begin with them.
-        fills = {config.output_channels, config.input_channels} == {config.word_bytes}
-        begin_byte: Value = residual_address[:shift]
-        if config.free_running:
-            # For a fast clock: it is known long before the word arrives.
-            begin_byte = Signal(shift, reset_less=True)
-            m.d.sync += begin_byte.eq(residual_address)
-        offset = 0 if fills else begin_byte << 3
         with m.If(load):
             m.d.sync += [
-                values.eq(self.i.p),
-                residual.eq(next_residual >> offset),
                 full.eq(1),
                 left.eq(Mux(loops.last[2], instruction.tail + 1, whole)),
                 ends_group.eq(group_end),
                 ends_all.eq(final),
             ]
+
+        # Emissions that fill words begin with them.
+        fills = {config.output_channels, config.input_channels} == {config.word_bytes}
+        begin_byte: Value = residual_address[:shift]
+        if config.free_running:
+            # It is known long before the word arrives.
+            begin_byte = Signal(shift, reset_less=True)
+            m.d.sync += begin_byte.eq(residual_address)
+        offset = 0 if fills else begin_byte << 3
+        loads, shifts, emission = load, sends, self.i.payload
+        if config.free_running:
+            loads, shifts = Signal(name="loads"), Signal(name="shifts")
+            emission = Signal(self.result_layout, name="emission", reset_less=True)
+            m.d.sync += [loads.eq(load), shifts.eq(sends), emission.eq(self.i.payload)]
+        with m.If(shifts):
+            m.d.sync += residual.eq(residual >> 8 * lanes)
+            for index in range(config.group_bytes - lanes):
+                m.d.sync += values[index].eq(values[index + lanes])
+        with m.If(loads):
+            m.d.sync += [values.eq(emission), residual.eq(next_residual >> offset)]
         with m.If(self.start):
             m.d.sync += [
                 self.busy.eq(1),

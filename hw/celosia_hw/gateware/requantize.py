@@ -14,7 +14,7 @@ from ..primitives.block_ram import BlockRam
 from . import scale
 from .credit_queue import CreditQueue
 from .delay import Delay
-from .drain import beat_layout
+from .drain import beat_layout, operands_latency, operands_layout
 from .interfaces import COMPUTE_LAYOUT
 from .ram import PIPELINED_LATENCY
 
@@ -92,11 +92,12 @@ def output_layout(config: AcceleratorConfig) -> data.StructLayout:
 class RequantizeLane(wiring.Component):
     """Arithmetic of one lane; all registers move while ``enable`` is high.
 
-    With the cycles of ``latency``: ``value`` comes with a beat, ``parameters`` later. ``result``
-    appears after ``first_pass``; and, if ``second`` was high in the cycle of the beat's table sum,
-    that of its second pass after ``second_pass``. ``residual`` is the other operand of a second
-    pass, wanted with the first pass's result. ``table`` writes T1 (rows 0..255) and T2 (256..511);
-    if the configuration is ``free_running``, in the next enabled cycle.
+    With the cycles of ``latency``: ``value`` comes ``operands_latency`` after a beat,
+    ``parameters`` come later. ``result`` appears after ``first_pass``; and, if ``second`` was high
+    in the cycle of the beat's table sum, that of its second pass after ``second_pass``.
+    ``residual`` is the other operand of a second pass, wanted with the first pass's result.
+    ``table`` writes T1 (rows 0..255) and T2 (256..511); if the configuration is ``free_running``,
+    in the next enabled cycle.
 
     The formula, in one rounding, of the TensorFlow Lite quantization specification's
     MultiplyByQuantizedMultiplier is proved by the compiler for each channel
@@ -135,10 +136,13 @@ class RequantizeLane(wiring.Component):
             return value
 
         # First pass: bias, product.
+        value = registered(
+            self.value, "value", cycles.parameters - operands_latency(config)
+        ).as_signed()
         m.submodules.scale = product = scale.ScaleMultiplier(config)
         m.d.comb += [
             product.enable.eq(self.enable),
-            product.x.eq(registered(self.value, "value", cycles.parameters) + self.parameters.bias),
+            product.x.eq(value + self.parameters.bias),
             product.multiplier.eq(self.parameters.multiplier),
             product.tie.eq(self.parameters.tie),
         ]
@@ -181,7 +185,7 @@ class RequantizeLane(wiring.Component):
             m.d.comb += [scaled.eq(table_sum), amount.eq(instruction.shift2)]
         with m.Else():
             m.d.comb += [scaled.eq(product.product), amount.eq(shift)]
-        value: Value = scaled
+        value = scaled
         negative: Value = scaled[-1]
         outside: Value = Const(0)
         for stage in reversed(range(SHIFT_BITS)):
@@ -243,6 +247,8 @@ class Requantizer(wiring.Component):
     whether there will be a place for the beat among ``QUEUE_DEPTH`` results, and whether it is its
     turn.
 
+    ``operands`` are those of the beat of ``operands_latency`` cycles before.
+
     Throughput one beat a cycle, or one in two cycles with ``second_pass`` (beats must then come
     in every second enabled cycle only, or find ``i.ready`` low in the others). Latency as
     ``latency`` says: 9 cycles, with ``second_pass`` 14; if the configuration is ``free_running`` 13
@@ -255,6 +261,7 @@ class Requantizer(wiring.Component):
             {
                 "instruction": In(COMPUTE_LAYOUT),
                 "i": In(stream.Signature(beat_layout(config))),
+                "operands": In(operands_layout(config)),
                 "parameters": In(32 * config.parameter_chunks),
                 "o": Out(stream.Signature(output_layout(config))),
                 "busy": Out(1),
@@ -333,10 +340,9 @@ class Requantizer(wiring.Component):
             result.count.eq(delayed.o.count),
             result.fresh.eq(delayed.o.fresh),
         ]
-        residual = self.i.p.residual.as_value()
-        m.submodules.residual = waiting = Delay(
-            residual.shape(), short=cycles.first_pass, long=cycles.first_pass
-        )
+        residual = self.operands.residual.as_value()
+        pause = cycles.first_pass - operands_latency(config)
+        m.submodules.residual = waiting = Delay(residual.shape(), short=pause, long=pause)
         m.d.comb += [waiting.enable.eq(enable), waiting.i.eq(residual)]
 
         table_enable, table_row, table_data = self.table_enable, self.table_row, self.table_data
@@ -358,7 +364,7 @@ class Requantizer(wiring.Component):
             m.d.comb += [
                 lane.enable.eq(enable),
                 lane.instruction.eq(self.instruction),
-                lane.value.eq(self.i.p.values[index]),
+                lane.value.eq(self.operands.values[index]),
                 lane.parameters.eq(self.parameters[entry_bits * index : entry_bits * (index + 1)]),
                 lane.second.eq(ages[cycles.second_pass - cycles.result - 1]),
                 lane.residual.eq(waiting.o[8 * index : 8 * index + 8]),
