@@ -5,8 +5,7 @@ The oldest ones were tried, in their WebAssembly form, with the tests of this pa
 
 * Yosys 0.52: older ones, 0.47 for certain, leave out of the netlist what was flattened
   (``$scopeinfo``), which tells the blocks apart.
-* nextpnr 0.7: older ones stop at a netlist with that in it. For ECP5 0.8: the electrostatic placer
-  of 0.7 crashes.
+* nextpnr 0.8: the electrostatic placer of 0.7 crashes.
 * ecppack 1.4: the version beside that nextpnr. icepack does not say its version; the text format
   that it reads has had all of the UP5K since 2018.
 """
@@ -21,7 +20,7 @@ Version: TypeAlias = tuple[int, int]
 #: The oldest version of each tool that is taken; None where a tool does not tell.
 OLDEST: dict[str, Version | None] = {
     "yosys": (0, 52),
-    "nextpnr-ice40": (0, 7),
+    "nextpnr-ice40": (0, 8),
     "nextpnr-ecp5": (0, 8),
     "icepack": None,
     "ecppack": (1, 4),

@@ -144,41 +144,56 @@ class MacArray(wiring.Component):
         now = Signal()
         with m.If(go):
             m.d.sync += now.eq(Mux(is_conv, valid[-1], valid[before]))
-        following = Mux(is_conv, tags[-1].as_value(), tags[before].as_value())
-        tag = data.View(TAP_LAYOUT, registered(following, "tag"))
+        following = data.View(
+            TAP_LAYOUT, Mux(is_conv, tags[-1].as_value(), tags[before].as_value())
+        )
+        tag = data.View(TAP_LAYOUT, registered(following.as_value(), "tag"))
+        # What the accumulators do is known a cycle ahead: for a fast clock it comes from registers.
+        coming = following if config.free_running else tag
+
+        def known(value: Value, name: str) -> Value:
+            return registered(value, name) if config.free_running else value
+
+        always = known(~is_max | coming.first, "always")
 
         # CHAIN: partial sums move from row to row at the first tap of each position. The last row
         # serves CONV and MAX as well.
         above: list[Value] = [Const(0)] * lanes
         for row in range(config.chain_rows):
             last = row == config.chain_rows - 1
+            moves: Value = coming.first if row else Const(0)
+            loads = coming.first & coming.line_start if row else coming.first
+            if last:
+                moves &= ~is_conv
+                loads = coming.first & (coming.line_start | is_conv) | is_max
+            moves, loads = known(moves, f"moves{row}"), known(loads, f"loads{row}")
             accumulators: list[Value] = []
             for index in range(config.group_bytes if last else lanes):
                 wide = last and index < rows
                 bits = config.accumulator_bits if wide else config.chain_bits
                 acc = Signal(signed(bits), name=f"acc{row}_{index}", reset_less=True)
                 addend = Signal(signed(bits), name=f"addend{row}_{index}")
-                moves = tag.first if row else Const(0)
-                loads = tag.first & tag.line_start if row else tag.first
-                takes = now
                 if index < lanes:
                     m.d.comb += addend.eq(products.products[row * lanes + index])
+                takes = now
                 if last:
                     if index < rows:
                         with m.If(is_conv):
                             m.d.comb += addend.eq(sums[index][0])
-                    moves = moves & ~is_conv
-                    loads = tag.first & (tag.line_start | is_conv) | is_max
                     if index < lanes:
                         # For a fast clock without a look at what CONV adds.
                         candidate = products.products[row * lanes + index]
                         candidate = candidate if config.free_running else addend
                         larger = candidate[:8].as_signed() > acc[:8].as_signed()
-                        takes = now & (~is_max | tag.first | larger)
+                        takes = now & (always | larger)
                 base = Mux(moves, above[index], acc) if index < lanes else acc
-                # A load behind the adder costs no cell: a cell's carry has an input to spare.
+                if config.free_running:
+                    total = Mux(loads, 0, base) + addend
+                else:
+                    # A load behind the adder costs no cell: a cell's carry has an input to spare.
+                    total = Mux(loads, addend, base + addend)
                 with m.If(go & takes):
-                    m.d.sync += acc.eq(Mux(loads, addend, base + addend))
+                    m.d.sync += acc.eq(total)
                 accumulators.append(acc)
             above = accumulators
 
