@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import AcceleratorConfig
 from ..isa import Opcode
+from .compare import less
 from .credit_queue import CreditQueue
 from .interfaces import TAP_LAYOUT
 from .products import Products
@@ -184,7 +185,7 @@ class MacArray(wiring.Component):
                         # For a fast clock without a look at what CONV adds.
                         candidate = products.products[row * lanes + index]
                         candidate = candidate if config.free_running else addend
-                        larger = candidate[:8].as_signed() > acc[:8].as_signed()
+                        larger = less(acc[:8].as_signed(), candidate[:8].as_signed(), config)
                         takes = now & (always | larger)
                 base = Mux(moves, above[index], acc) if index < lanes else acc
                 if config.free_running:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, ShapeLike, Signal
+from amaranth.hdl import Module, Mux, ShapeLike, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -60,9 +60,22 @@ class CreditQueue(wiring.Component):
             self.room.eq(credits >= 0),
             self.empty.eq(credits == self.depth - 1),
         ]
+        # Whether ``o`` is ready is known late: both sums are there before.
+        more, as_many = (
+            Signal.like(credits, name=n, attrs={"keep": 1}) for n in ("more", "as_many")
+        )
+        fuller, as_full = (
+            Signal.like(level, name=n, attrs={"keep": 1}) for n in ("fuller", "as_full")
+        )
+        m.d.comb += [
+            as_many.eq(credits - self.admit),
+            more.eq(credits - self.admit + 1),
+            fuller.eq(level + self.push),
+            as_full.eq(level + self.push - 1),
+        ]
         m.d.sync += [
-            credits.eq(credits + pop - self.admit),
-            level.eq(level + self.push - read),
+            credits.eq(Mux(pop, more, as_many)),
+            level.eq(Mux(read, as_full, fuller)),
             first.eq(first + read),
             behind.eq(behind + self.push),
         ]

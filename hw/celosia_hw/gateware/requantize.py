@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from ..config import SHIFT_BITS, TIE_BITS, AcceleratorConfig
 from ..primitives.block_ram import BlockRam
 from . import scale
+from .compare import less
 from .credit_queue import CreditQueue
 from .delay import Delay
 from .drain import beat_layout, operands_latency, operands_layout
@@ -55,9 +56,9 @@ class Latency:
 
 
 def latency(config: AcceleratorConfig) -> Latency:
-    """A fast clock needs registers around memories, and one within the shifter."""
+    """A fast clock needs registers around memories, and in front of the shifter and within."""
     if config.free_running:
-        return Latency(PIPELINED_LATENCY + 1, 4, 3)
+        return Latency(PIPELINED_LATENCY + 1, 5, 4)
     return Latency(1, 3, 2)
 
 
@@ -175,7 +176,9 @@ class RequantizeLane(wiring.Component):
             if config.free_running:
                 m.d.comb += table.output_enable.eq(self.enable)
             table_values.append(table.read_data.as_signed())
-        table_sum = registered(table_values[0] + table_values[1], "table_sum")
+        table_sum = registered(
+            table_values[0] + table_values[1], "table_sum", 2 if config.free_running else 1
+        )
 
         # Both: shift to halves of a step, round, add the zero point, clamp.
         width = max(len(product.product), _TABLE_SUM_BITS)
@@ -185,6 +188,9 @@ class RequantizeLane(wiring.Component):
             m.d.comb += [scaled.eq(table_sum), amount.eq(instruction.shift2)]
         with m.Else():
             m.d.comb += [scaled.eq(product.product), amount.eq(shift)]
+        if config.free_running:
+            scaled = registered(scaled, "scaled_last")
+            amount = registered(amount, "amount_last")
         value = scaled
         negative: Value = scaled[-1]
         outside: Value = Const(0)
@@ -229,8 +235,8 @@ class RequantizeLane(wiring.Component):
         high = Mux(operand, 127, instruction.high).as_signed()
         if config.free_running:
             low, high = registered(low, "low"), registered(high, "high")
-        below = Mux(outside, negative, y < low)
-        beyond = Mux(outside, ~negative, y > high)
+        below = Mux(outside, negative, less(y, low, config))
+        beyond = Mux(outside, ~negative, less(high, y, config))
         clamped = Mux(below, low, Mux(beyond, high, y))
         if config.free_running:
             m.d.comb += self.result.eq(registered(clamped.as_signed(), "result"))
@@ -251,8 +257,8 @@ class Requantizer(wiring.Component):
 
     Throughput one beat a cycle, or one in two cycles with ``second_pass`` (beats must then come
     in every second enabled cycle only, or find ``i.ready`` low in the others). Latency as
-    ``latency`` says: 9 cycles, with ``second_pass`` 14; if the configuration is ``free_running`` 13
-    and 20, and 2 more for the queue. ``busy``: a beat is inside.
+    ``latency`` says: 9 cycles, with ``second_pass`` 14; if the configuration is ``free_running`` 14
+    and 23, and 2 more for the queue. ``busy``: a beat is inside.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:

@@ -60,9 +60,12 @@ class WeightSelect(wiring.Component):
         begins_group = Signal(reset_less=True)
         whole_group = Signal(reset_less=True)  # a position has used all words of the group
         is_ring = Signal(reset_less=True)
-        m.d.sync += is_ring.eq(
-            self.instruction.weights_ring & (self.instruction.opcode != Opcode.MAX)
-        )
+        has_weights = self.instruction.opcode != Opcode.MAX
+        m.d.sync += is_ring.eq(self.instruction.weights_ring & has_weights)
+        if self.config.free_running:
+            # For a fast clock from a register.
+            has_weights_before, has_weights = has_weights, Signal(reset_less=True)
+            m.d.sync += has_weights.eq(has_weights_before)
         # Minus the number of words that have arrived and that no position has used so far: the
         # sign tells whether there is any. One that arrives counts a cycle later, when it can be
         # read in any case.
@@ -76,7 +79,7 @@ class WeightSelect(wiring.Component):
             take.eq(self.i.valid & self.i.ready),
             self.enable.eq(take),
             self.row.eq(row),
-            self.freed.eq(take & tag.free & (self.instruction.opcode != Opcode.MAX)),
+            self.freed.eq(take & tag.free & has_weights),
         ]
         m.d.sync += arrived.eq(self.arrived)
         uses = take & is_ring & ~whole_group
