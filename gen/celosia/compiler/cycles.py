@@ -31,12 +31,12 @@ DUAL_PORT_OVERHEAD = {
     Opcode.SETUP: 2,
 }
 #: What the longer pipeline of a free-running configuration adds.
-FREE_RUNNING_OVERHEAD = 4
+FREE_RUNNING_OVERHEAD = 5
 #: What it and a pipelined scratchpad add.
 PIPELINED_OVERHEAD = {
-    Opcode.CONV: 14,
-    Opcode.CHAIN: 13,
-    Opcode.MAX: 13,
+    Opcode.CONV: 15,
+    Opcode.CHAIN: 14,
+    Opcode.MAX: 14,
     Opcode.FILL: 1,
     Opcode.SETUP: 1,
 }

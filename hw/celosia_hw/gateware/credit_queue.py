@@ -76,9 +76,11 @@ class CreditQueue(wiring.Component):
         m.d.sync += [
             credits.eq(Mux(pop, more, as_many)),
             level.eq(Mux(read, as_full, fuller)),
-            first.eq(first + read),
-            behind.eq(behind + self.push),
         ]
+        with m.If(read):
+            m.d.sync += first.eq(first + 1)
+        with m.If(self.push):
+            m.d.sync += behind.eq(behind + 1)
         if self.spare:
             m.d.sync += self.ample.eq(credits >= self.spare)
         if self.registered:
