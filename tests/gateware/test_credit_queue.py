@@ -18,17 +18,18 @@ from celosia_sim.rtl.streams import StreamSink
 WIDTH = 38
 
 
-def make(depth: int, registered: bool, latency: int) -> CreditQueue:
-    return CreditQueue(WIDTH, depth=depth, registered=registered)
+def make(depth: int, registered: bool, latency: int, fast: bool) -> CreditQueue:
+    return CreditQueue(WIDTH, depth=depth, registered=registered, fast=fast)
 
 
+@pytest.mark.parametrize("fast", [False, True])
 @pytest.mark.parametrize(
     ("depth", "registered", "latency"), [(2, False, 1), (16, False, 7), (8, True, 3), (4, True, 0)]
 )
 def test_credit_queue(
-    run_block: Callable[..., None], depth: int, registered: bool, latency: int
+    run_block: Callable[..., None], depth: int, registered: bool, latency: int, fast: bool
 ) -> None:
-    run_block(make, depth=depth, registered=registered, latency=latency)
+    run_block(make, depth=depth, registered=registered, latency=latency, fast=fast)
 
 
 class Pipeline:

@@ -70,7 +70,7 @@ class MacArray(wiring.Component):
         taken = self.i.valid & self.i.ready
         if config.free_running:
             m.submodules.queue = queue = CreditQueue(
-                self.result_layout, depth=QUEUE_DEPTH, spare=SPARE
+                self.result_layout, depth=QUEUE_DEPTH, spare=SPARE, fast=True
             )
             m.d.comb += [
                 go.eq(1),

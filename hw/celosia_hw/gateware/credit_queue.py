@@ -19,12 +19,18 @@ class CreditQueue(wiring.Component):
     in the same cycle. Throughput one value a cycle; latency one cycle, or two if the output is
     ``registered``, for a faster clock or for memory blocks. ``empty``: no place is reserved or
     taken. With ``spare`` there is ``ample``, from a register: a cycle before, more places than that
-    were free.
+    were free. ``fast`` takes more logic for the sake of a ``ready`` that comes late.
     ``depth`` is a power of two; 16 fill the RAM that LUTs make on ECP5.
     """
 
     def __init__(
-        self, shape: ShapeLike, *, depth: int, registered: bool = False, spare: int = 0
+        self,
+        shape: ShapeLike,
+        *,
+        depth: int,
+        registered: bool = False,
+        spare: int = 0,
+        fast: bool = False,
     ) -> None:
         assert depth > 1
         assert depth & (depth - 1) == 0
@@ -33,6 +39,7 @@ class CreditQueue(wiring.Component):
         assert 0 <= spare < depth
         self.registered = registered
         self.spare = spare
+        self.fast = fast
         ports = {
             "room": Out(1, init=1),
             "empty": Out(1, init=1),
@@ -60,27 +67,35 @@ class CreditQueue(wiring.Component):
             self.room.eq(credits >= 0),
             self.empty.eq(credits == self.depth - 1),
         ]
-        # Whether ``o`` is ready is known late: both sums are there before.
-        more, as_many = (
-            Signal.like(credits, name=n, attrs={"keep": 1}) for n in ("more", "as_many")
-        )
-        fuller, as_full = (
-            Signal.like(level, name=n, attrs={"keep": 1}) for n in ("fuller", "as_full")
-        )
-        m.d.comb += [
-            as_many.eq(credits - self.admit),
-            more.eq(credits - self.admit + 1),
-            fuller.eq(level + self.push),
-            as_full.eq(level + self.push - 1),
-        ]
-        m.d.sync += [
-            credits.eq(Mux(pop, more, as_many)),
-            level.eq(Mux(read, as_full, fuller)),
-        ]
-        with m.If(read):
-            m.d.sync += first.eq(first + 1)
-        with m.If(self.push):
-            m.d.sync += behind.eq(behind + 1)
+        if self.fast:
+            # Both sums are there before it is known whether ``o`` is ready.
+            more, as_many, fuller, as_full = (
+                Signal.like(count, name=name, attrs={"keep": 1})
+                for count, name in (
+                    (credits, "more"),
+                    (credits, "as_many"),
+                    (level, "fuller"),
+                    (level, "as_full"),
+                )
+            )
+            m.d.comb += [
+                as_many.eq(credits - self.admit),
+                more.eq(credits - self.admit + 1),
+                fuller.eq(level + self.push),
+                as_full.eq(level + self.push - 1),
+            ]
+            m.d.sync += [credits.eq(Mux(pop, more, as_many)), level.eq(Mux(read, as_full, fuller))]
+            with m.If(read):
+                m.d.sync += first.eq(first + 1)
+            with m.If(self.push):
+                m.d.sync += behind.eq(behind + 1)
+        else:
+            m.d.sync += [
+                credits.eq(credits + pop - self.admit),
+                level.eq(level + self.push - read),
+                first.eq(first + read),
+                behind.eq(behind + self.push),
+            ]
         if self.spare:
             m.d.sync += self.ample.eq(credits >= self.spare)
         if self.registered:

@@ -49,7 +49,9 @@ class Fetch(wiring.Component):
         m = Module()
         instruction = self.instruction
         depth = PIPELINED_TAPS if has_pipelined_scratchpad(self.config) else TAPS
-        m.submodules.taps = taps = CreditQueue(self.tap_layout, depth=depth, registered=True)
+        m.submodules.taps = taps = CreditQueue(
+            self.tap_layout, depth=depth, registered=True, fast=self.config.free_running
+        )
 
         begin = Signal()  # the loops know their first address in the following cycle
         running = Signal()

@@ -294,7 +294,7 @@ class Requantizer(wiring.Component):
             second_turn = Signal()
             m.d.sync += second_turn.eq(~second_turn & self.instruction.second_pass)
             m.submodules.queue = queue = CreditQueue(
-                output_layout(config), depth=QUEUE_DEPTH, registered=True, spare=1
+                output_layout(config), depth=QUEUE_DEPTH, registered=True, spare=1, fast=True
             )
             m.d.comb += [
                 enable.eq(1),
