@@ -42,7 +42,6 @@ class Store(wiring.Component):
         # Byte b of a word takes value (b - offset) modulo lanes, if it takes any.
         offset = self.i.p.address[:shift]
         word = self.i.p.address[shift:]
-        end = offset + self.i.p.count
         rotated = []
         for index in range(lanes):
             if lanes == 1:
@@ -52,8 +51,19 @@ class Store(wiring.Component):
                 m.d.comb += source.eq(index - offset[:lane_bits])
                 rotated.append(self.i.p.values.as_value().word_select(source, 8))
         spread = Cat(*(rotated[b % lanes] for b in range(width)))
-        low = Cat(*((b >= offset) & (b < end) for b in range(width)))
-        high = Cat(*((b + width < end) for b in range(width)))
+        # The bytes that take a value, of this word and of the next one.
+        taken = Signal(2 * width)
+        if lanes == 1:
+            m.d.comb += taken.eq(self.i.p.count << offset)
+        else:
+            # By a table and a shift: comparisons would be chains of carries, one behind another.
+            ones = Signal(lanes)
+            with m.Switch(self.i.p.count):
+                for count in range(1, lanes + 1):
+                    with m.Case(count):
+                        m.d.comb += ones.eq((1 << count) - 1)
+            m.d.comb += taken.eq(ones << offset)
+        low, high = taken[:width], taken[width:]
 
         held_word = Signal(word_address_bits(self.config))
         held_data = Signal(8 * width)
@@ -61,8 +71,8 @@ class Store(wiring.Component):
         second_half = Signal()
         item_word = Signal(word_address_bits(self.config))
         enable = Signal(width)
-        # A single value lies in one word.
-        crosses = high.any() if lanes > 1 else Const(0)
+        # A single value lies in one word; several lie next to each other.
+        crosses = high[0] if lanes > 1 else Const(0)
         # Registers of their own, as what they tell is needed early in a cycle.
         full = Signal()
         held = Signal()
