@@ -347,8 +347,8 @@ class Requantizer(wiring.Component):
             result.fresh.eq(delayed.o.fresh),
         ]
         residual = self.operands.residual.as_value()
-        pause = cycles.first_pass - operands_latency(config)
-        m.submodules.residual = waiting = Delay(residual.shape(), short=pause, long=pause)
+        delay = cycles.first_pass - operands_latency(config)
+        m.submodules.residual = waiting = Delay(residual.shape(), short=delay, long=delay)
         m.d.comb += [waiting.enable.eq(enable), waiting.i.eq(residual)]
 
         table_enable, table_row, table_data = self.table_enable, self.table_row, self.table_data
