@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from celosia_hw.config import AcceleratorConfig
-from celosia_hw.gateware.array import SPARE, MacArray
+from celosia_hw.gateware.array import COPIES, SPARE, MacArray
 from celosia_hw.gateware.products import Products
 from celosia_hw.isa import Opcode
 from celosia_sim.rtl.block import block_parameters, start_bench
@@ -168,7 +168,7 @@ class Unit:
             emits.append(int(emit and k == taps - 1))
         expected = reference(opcode, x, w, self.config.chain_rows, skip)
         bench.set("opcode", opcode)
-        await bench.step()
+        await bench.step(1 + COPIES if self.config.free_running else 1)
         start = len(self.sink.values)
         self.before = len(self.source.cycles), start
         self.emits = emits

@@ -20,6 +20,9 @@ QUEUE_DEPTH = 16
 #: Taps that may be sent before the first of them arrives and counts, or before it is known that it
 #: did not find ``room``.
 SPARE = FREE_RUNNING_LATENCY + 2
+#: Registers that tell a free-running array the way to accumulate. Each hears of it from the one
+#: before, so that all are different, and stands near those that it tells.
+COPIES = 4
 
 
 class MacArray(wiring.Component):
@@ -33,7 +36,7 @@ class MacArray(wiring.Component):
     and MAX ``input_channels``. ``busy``: a tap or a result is inside. Latency from the last tap of
     a position to its result: that of the products, plus 1 (CHAIN, MAX), plus 1 more for each two
     levels of the adder tree, or one that is left over (CONV), plus 1 for the queue. ``opcode``
-    stands from a cycle before the first tap on.
+    stands from a cycle before the first tap on, of a ``free_running`` array from ``1 + COPIES``.
 
     CHAIN is the transposed form of a finite impulse response filter (Crochiere and Rabiner,
     "Multirate Digital Signal Processing", 1983, section 3.1): the activations are broadcast and
@@ -63,6 +66,17 @@ class MacArray(wiring.Component):
         # The opcode stands long before the first tap.
         is_conv, is_max = Signal(reset_less=True), Signal(reset_less=True)
         m.d.sync += [is_conv.eq(self.opcode == Opcode.CONV), is_max.eq(self.opcode == Opcode.MAX)]
+
+        def copies(value: Signal, count: int) -> list[Signal]:
+            """``value`` for each of ``count`` places that need it."""
+            if not config.free_running:
+                return [value] * count
+            chain = [value]
+            for index in range(COPIES):
+                copy = Signal(name=f"{value.name}{index}", reset_less=True)
+                m.d.sync += copy.eq(chain[-1])
+                chain.append(copy)
+            return [chain[1 + place * COPIES // count] for place in range(count)]
 
         go = Signal()
         result = Signal()
@@ -106,8 +120,9 @@ class MacArray(wiring.Component):
         ]
         # The last chain row takes the activations themselves to MAX.
         bottom = (config.chain_rows - 1) * lanes
-        with m.If(is_max):
-            m.d.comb += [products.weights[bottom + lane].eq(1) for lane in range(lanes)]
+        for lane, lane_is_max in enumerate(copies(is_max, lanes)):
+            with m.If(lane_is_max):
+                m.d.comb += products.weights[bottom + lane].eq(1)
 
         # CONV: add up the lanes, a register behind every second level.
         sums: list[list[Value]] = [
@@ -159,6 +174,7 @@ class MacArray(wiring.Component):
 
         # CHAIN: partial sums move from row to row at the first tap of each position. The last row
         # serves CONV and MAX as well.
+        row_is_conv = copies(is_conv, rows)
         above: list[Value] = [Const(0)] * lanes
         for row in range(config.chain_rows):
             last = row == config.chain_rows - 1
@@ -179,7 +195,7 @@ class MacArray(wiring.Component):
                 takes = now
                 if last:
                     if index < rows:
-                        with m.If(is_conv):
+                        with m.If(row_is_conv[index]):
                             m.d.comb += addend.eq(sums[index][0])
                     if index < lanes:
                         # For a fast clock without a look at what CONV adds.
