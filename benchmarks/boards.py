@@ -91,11 +91,16 @@ def build(name: str, clock: float, seeds: range, work: Path, *, all_seeds: bool)
         flash=design.flash,
     )
     tried: list[Placed] = []
+    unrouted: list[int] = []
     for seed in seeds:
         try:
             tried.append(place(made, seed))
         except DoesNotFitError as error:
             cells = error.utilization[KINDS[board.family]["logic_cells"]]
+            if error.crowded:
+                click.echo(f"{name} at {clock:g} MHz, seed {seed}: not routed")
+                unrouted.append(seed)
+                continue
             click.echo(f"{name} at {clock:g} MHz does not fit: {cells.used:,} logic cells")
             break
         click.echo(f"{name} at {clock:g} MHz, seed {seed}: {tried[-1].fmax_mhz:.2f} MHz")
@@ -123,6 +128,7 @@ def build(name: str, clock: float, seeds: range, work: Path, *, all_seeds: bool)
         "required_mhz": made.sources.required_mhz,
         "met": reached >= made.sources.required_mhz,
         "fmax_mhz": {str(placed.seed): round(placed.fmax_mhz, 2) for placed in tried},
+        "unrouted": unrouted,
         "resources": {kind: used.to_dict() for kind, used in resources.items()},
         "tools": made.versions,
         "seconds": {**seconds, "total": round(sum(seconds.values()), 1)},

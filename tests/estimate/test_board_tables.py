@@ -19,6 +19,7 @@ def record(array: str, clock: float, fmax: dict[str, float], cells: int) -> dict
         "required_mhz": clock,
         "met": max(fmax.values(), default=0) >= clock,
         "fmax_mhz": fmax,
+        "unrouted": [],
         "resources": dict.fromkeys(("logic_cells", "ff", "bram", "dsp"), counted),
         "tools": {"yosys": "1.0"},
         "seconds": {"total": 200.0},
@@ -72,6 +73,16 @@ def test_latency_is_at_the_clock_that_is_met() -> None:
     assert row.endswith("| **10** (240,000) | **0.25** (24,000) |")
     (row,) = (line for line in lines if "`ad01_int8`" in line)
     assert row.endswith("| * | does not fit |")
+
+
+def test_seeds_that_are_not_routed_count() -> None:
+    wanted = results()
+    record = wanted["builds"]["up5k"]["24"]
+    record["fmax_mhz"].pop("3")
+    record["unrouted"] = [3]
+    text = board_tables(wanted)
+    assert "(required) | **3 of 5** | 4 of 5 no |" in text
+    assert "| UP5K, 4x4 | 24 | 23 (missed), 24, not routed, 26, 30.5 |" in text
 
 
 def test_what_misses_its_clock_is_shown_as_such() -> None:
