@@ -99,6 +99,6 @@ LFE5U_85F = _ecp5("LFE5U-85F", luts=83640, blocks=208, multipliers=156)
 LFE5UM5G_45F = _ecp5("LFE5UM5G-45F", luts=43848, blocks=108, multipliers=72)
 LFE5UM5G_85F = _ecp5("LFE5UM5G-85F", luts=83640, blocks=208, multipliers=156)
 
-#: Clocks in MHz that designs with these arrays reach, with some room, on an ECP5 of the slowest speed
+#: Clocks in MHz that designs with these arrays reach with some room on an ECP5 of the slowest speed
 #: grade (docs/performance.md).
 ECP5_CLOCKS = {(8, 4): 100, (8, 8): 85, (8, 16): 100}
