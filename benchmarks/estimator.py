@@ -52,7 +52,7 @@ CONFIGURATIONS: dict[str, list[tuple[str, tuple[int, int], dict[str, Any], bool]
         ("ulx3s_25f", (4, 2), {}, False),
         ("ulx3s_25f", (4, 4), {}, False),
         ("ulx3s_45f", (8, 8), {}, False),
-        ("ulx3s_25f", (8, 4), {"requantize_lanes": 1}, False),
+        ("ulx3s_25f", (8, 4), {"requantize_lanes": 2}, False),
         ("ulx3s_85f", (8, 16), {}, False),
         ("ulx3s_45f", (8, 8), {"multipliers": "mult18_pair"}, False),
         ("ulx3s_85f", (16, 8), {}, False),
