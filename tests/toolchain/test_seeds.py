@@ -93,6 +93,25 @@ def test_a_seed_without_places_does_not_end_the_others() -> None:
     assert caught.value.crowded
 
 
+def test_spare_seeds_are_for_those_without_routes() -> None:
+    tried: list[int] = []
+
+    def route(seed: int, cancel: Cancel) -> Routed:
+        tried.append(seed)
+        if seed < 3:
+            raise DoesNotFitError({"ICESTORM_LC": Used(5279, 5280)}, crowded=True)
+        return routed(seed, 20)
+
+    assert [r.seed for r in try_seeds(route, [1], jobs=1, spare=[2, 3, 4])] == [3]
+    assert tried == [1, 2, 3]
+    tried.clear()
+    # A clock that is missed is no reason.
+    assert [r.seed for r in try_seeds(route, [5], jobs=1, spare=[3, 4])] == [5]
+    with pytest.raises(DoesNotFitError):
+        try_seeds(route, [1], jobs=1, spare=[2])
+    assert tried == [5, 1, 2]
+
+
 @pytest.mark.parametrize(
     "error",
     [DoesNotFitError({"ICESTORM_LC": Used(5281, 5280)}, crowded=False), ToolError("broken")],

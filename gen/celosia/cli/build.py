@@ -83,7 +83,8 @@ def _blocks(report: Report) -> Table:
     "--seeds",
     type=click.IntRange(min=1, max=10_000),
     metavar="N",
-    help="Try up to this many seeds, several at a time, until one meets the clock; default: 1.",
+    help="Try up to this many seeds, several at a time, until one meets the clock; default: 1, and "
+    "others only if nextpnr gets to no end with it.",
 )
 @click.option(
     "--seed",
@@ -145,7 +146,11 @@ def build(
 
     if seed is not None and seeds is not None:
         raise click.UsageError("give --seed or --seeds, not both")
-    chosen = [seed] if seed is not None else list(range(1, (seeds or 1) + 1))
+    chosen = None
+    if seed is not None:
+        chosen = [seed]
+    elif seeds is not None:
+        chosen = list(range(1, seeds + 1))
     with progress_bars(_STAGES, _UNITS, quiet=quiet) as advance:
         result = run(
             directory,

@@ -44,6 +44,8 @@ Progress: TypeAlias = Callable[[str, float, float | None, str], None]
 #: The stages, in order; ``compile`` only where YoWASP's tools run for the first time.
 STAGES = ("elaborate", "tools", "compile", "synthesize", "route", "pack")
 
+#: Seeds for a device that is so full that the first one is not routed.
+_SPARE_SEEDS = (2, 3, 4)
 #: A constraint is the demanded frequency if it differs by no more than this part: it was rounded.
 _CLOSE = 1e-3
 
@@ -106,7 +108,7 @@ class BuildResult:
 def build(
     directory: Path | str,
     *,
-    seeds: Sequence[int] = (1,),
+    seeds: Sequence[int] | None = None,
     clock_mhz: float | None = None,
     link: str = "uart",
     baud_rate: int | None = None,
@@ -119,7 +121,8 @@ def build(
     Args:
         directory: a folder that ``generate`` wrote. The bitstream, ``top.bin`` or ``top.bit``, and
             ``build.json`` are written there, both or neither, and logs into its folder ``build``.
-        seeds: nextpnr's seeds to try, in this order, until one meets the clock.
+        seeds: nextpnr's seeds to try, in this order, until one meets the clock. By default 1, and
+            should nextpnr not get to an end with that, a few more.
         clock_mhz: frequency in MHz to build for; the one in the manifest by default.
         link: ``uart`` or ``spi``: how the host reaches the accelerator.
         baud_rate: bits a second of the UART, 1,000,000 by default.
@@ -150,7 +153,15 @@ def build(
                 board, config, clock_mhz, link=link, baud_rate=baud_rate, flash=flash
             )
         array = (config.output_channels, config.input_channels)
-        design = build_design(sources, work, seeds=seeds, jobs=jobs, array=array, progress=progress)
+        design = build_design(
+            sources,
+            work,
+            seeds=(1,) if seeds is None else seeds,
+            spare=_SPARE_SEEDS if seeds is None else (),
+            jobs=jobs,
+            array=array,
+            progress=progress,
+        )
         result = BuildResult(
             board=board.name,
             device=sources.device,
@@ -184,6 +195,7 @@ def build_design(
     folder: Path,
     *,
     seeds: Sequence[int] = (1,),
+    spare: Sequence[int] = (),
     jobs: int | None = None,
     all_seeds: bool = False,
     array: tuple[int, int] | None = None,
@@ -195,6 +207,7 @@ def build_design(
         sources: the design.
         folder: where the tools run; everything stays there.
         seeds: nextpnr's seeds to try.
+        spare: more of them, for a device that is so full that none of ``seeds`` is routed.
         jobs: how many at the same time.
         all_seeds: try all seeds, also after one met the clock.
         array: the size of the MAC array, for advice if it is too large.
@@ -241,7 +254,14 @@ def build_design(
     with _timed(stages, "route", advance):
         workers = min(jobs or os.cpu_count() or 1, len(seeds))
         try:
-            tried = try_seeds(one, seeds, jobs=workers, all_of_them=all_seeds, on_result=ready)
+            tried = try_seeds(
+                one,
+                seeds,
+                jobs=workers,
+                spare=spare,
+                all_of_them=all_seeds,
+                on_result=ready,
+            )
         except DoesNotFitError as error:
             message = fit_message(error, sources.family, blocks, array)
             raise FitError(f"{sources.device}: {message}") from None

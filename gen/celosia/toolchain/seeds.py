@@ -15,6 +15,7 @@ def try_seeds(
     seeds: Sequence[int],
     *,
     jobs: int,
+    spare: Sequence[int] = (),
     all_of_them: bool = False,
     on_result: Callable[[Routed], None] | None = None,
 ) -> list[Routed]:
@@ -27,14 +28,17 @@ def try_seeds(
         route: places and routes with a seed; runs in a thread.
         seeds: the seeds, each once.
         jobs: how many are tried at the same time.
+        spare: seeds that are tried, one after another, if nextpnr finds no places or no routes with
+            any of ``seeds``.
         all_of_them: go on after a seed met its clocks.
         on_result: called with each result, in the order in which they come.
 
     Returns:
-        The results, in the order of ``seeds``. Seeds for which nextpnr found no place are left out.
+        The results, in the order of ``seeds``. Those for which nextpnr found no places or no routes
+        are left out.
 
     Raises:
-        DoesNotFitError: the device is too small, or no seed found places for all cells.
+        DoesNotFitError: the device is too small, or no seed found places and routes for all cells.
         ToolError: nextpnr fails.
     """
     cancels = {seed: Cancel() for seed in seeds}
@@ -80,6 +84,8 @@ def try_seeds(
         finally:
             _cancel(cancels, seeds)
     found = [results[seed] for seed in wanted if seed in results]
+    if not found and spare:
+        return try_seeds(route, spare[:1], jobs=1, spare=spare[1:], on_result=on_result)
     if not found:
         raise crowded[wanted[0]]
     return found
