@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Builds complete designs for boards, and writes what they reach into docs/performance.md.
 
-    python -m benchmarks.boards up5k up5k_spi up5k_flash 25f 45f 85f 85f_256    # some minutes each
+    python -m benchmarks.boards up5k up5k_spi up5k_flash 25f 45f 85f    # some minutes each
     python -m benchmarks.boards latency           # cycles of the MLPerf Tiny models in RTL
     python -m benchmarks.boards                   # only the page, from the results that are there
 
@@ -71,7 +71,6 @@ DESIGNS = {
     "25f": Design("ulx3s_25f", (8, 4), (110, 70), 2),
     "45f": Design("ulx3s_45f", (8, 8), (110, 70), 1),
     "85f": Design("ulx3s_85f", (8, 16), (110, 80), 2),
-    "85f_256": Design("ulx3s_85f", (16, 16), (80, 60), 1),
 }
 #: A lower clock is this part of what timing reached, as the next build may reach a little less.
 _MARGIN = 0.97
