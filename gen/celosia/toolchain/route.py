@@ -26,8 +26,7 @@ _NO_PLACE = re.compile(r"^ERROR: .*(?:legal placement|place cell|expand region|n
 #: What is told of nextpnr's progress, by how a line of its output begins.
 _PHASES = {
     "Info: Packing": "packing",
-    "Info: Placed": "placing",
-    "Info: Running main": "placing",
+    "Info: Running": "placing",
     "Info: Routing": "routing",
 }
 #: A row of the router's table: iterations so far, and arcs that remain.
