@@ -14,6 +14,7 @@ import pytest
 
 from celosia.errors import ToolError
 from celosia.toolchain import tools
+from celosia.toolchain.environment import tool_environment
 from celosia.toolchain.prepare import prepare_tools
 from celosia.toolchain.tools import TOOLS_OF_FAMILY, find_tool
 from celosia.toolchain.versions import OLDEST, QUESTION, parse_version
@@ -146,9 +147,20 @@ def test_a_broken_yowasp_tool_is_told(
 def test_the_environment_keeps_what_tools_see(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YOWASP_MOUNT", "/nowhere=/tmp")
     monkeypatch.setenv("KEPT", "1")
-    environment = tools.tool_environment()
+    environment = tool_environment()
     assert "YOWASP_MOUNT" not in environment
     assert environment["KEPT"] == "1"
+
+
+@pytest.mark.parametrize("virtual", [True, False])
+def test_tools_find_this_python(
+    on_path: Add, monkeypatch: pytest.MonkeyPatch, virtual: bool
+) -> None:
+    if not virtual:
+        monkeypatch.setattr(sys, "base_prefix", sys.prefix)
+    native = on_path("yosys", 'python -c "import sys; print(sys.prefix)"')
+    done = subprocess.run([native], capture_output=True, text=True, env=tool_environment())
+    assert (done.stdout, done.stderr) == (f"{sys.prefix}\n", "")
 
 
 @pytest.mark.parametrize("name", sorted(OLDEST))

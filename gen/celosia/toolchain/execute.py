@@ -12,7 +12,8 @@ from pathlib import Path
 
 from celosia.errors import ToolError
 
-from .tools import Tool, tool_environment
+from .environment import tool_environment
+from .tools import Tool
 
 #: Lines of the output that a message of failure shows at most, if no line says that it is an error.
 _SHOWN = 3

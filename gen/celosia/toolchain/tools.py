@@ -8,7 +8,6 @@ is about half as fast as native tools, and it is the same everywhere.
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 
 from celosia.errors import ToolError
 
+from .environment import tool_environment
 from .versions import OLDEST, QUESTION, parse_version, written
 
 #: Where YoWASP has each tool: package and function. Those behind the packers build nothing: they
@@ -99,6 +99,7 @@ def _native(name: str, path: str) -> Tool | str:
             capture_output=True,
             text=True,
             errors="replace",
+            env=tool_environment(),
             timeout=_PATIENCE,
             check=False,
         )
@@ -116,13 +117,3 @@ def _native(name: str, path: str) -> Tool | str:
     if version < oldest:
         return f"{path} is version {text}, older than {written(oldest)}"
     return Tool(name, (path,), path, text)
-
-
-def tool_environment() -> dict[str, str]:
-    """Environment variables that tools run with.
-
-    YoWASP's tools see the folder that they are started in, and only because of that files below the
-    system's temporary folder: it has one of its own in that place. YOWASP_MOUNT would replace the
-    folders they see.
-    """
-    return {name: value for name, value in os.environ.items() if name != "YOWASP_MOUNT"}

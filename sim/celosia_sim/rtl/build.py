@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from celosia.errors import ToolError
 
 from .icarus import check_icarus, for_icarus
 from .objects import kept_objects
-from .toolchain import verilator_environment
+from .plain_paths import plain_folder
+from .toolchain import FIND_LIBRARIES, LIBRARIES, tool_context, verilator_environment
 
 #: Amaranth's Verilog relies on Verilog's own width rules, and drives combinational signals from
 #: blocks that start with their default.
@@ -80,6 +81,7 @@ def build(
         options += ["--no-public-flat-rw", "-CFLAGS", "-O0" if gates else "-O1"]
         options += GATES_SPLIT if gates else ("--output-split", "0")
         options += [f"-Wno-{name}" for name in WARNINGS_OFF]
+        options += FIND_LIBRARIES
         if trace is not None:
             options += ["--trace-fst" if trace == "fst" else "--trace-vcd"]
         versions = [importlib.metadata.version(name) for name in ("cocotb", "verilator")]
@@ -98,41 +100,52 @@ def build(
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (target / COMPLETE).exists():
             return target
-        # The compiled program refers to its own place: build there, mark it when complete.
         shutil.rmtree(target, ignore_errors=True)
-        target.mkdir()
-        source = target / f"{toplevel}.v"
-        source.write_text(verilog)
-        sources = [source]
-        environment: AbstractContextManager[None] = nullcontext()
-        if simulator is Simulator.VERILATOR:
-            # Only the ports can be seen from outside; the rest is optimized as if nobody looked.
-            visible = target / "visible.vlt"
-            visible.write_text(f'`verilator_config\npublic_flat_rw -module "{toplevel}" -var "*"\n')
-            sources.insert(0, visible)
-            environment = _verilator(cache_directory() / "objects" / _digest(*options, *versions))
-        log = target / "build.log"
-        with environment:
-            runner: Runner = get_runner(simulator.value)
-            try:
-                runner.build(
-                    sources=sources,
-                    hdl_toplevel=toplevel,
-                    build_args=options,
-                    build_dir=target,
-                    timescale=TIMESCALE,
-                    log_file=log,
-                    waves=trace is not None,
-                )
-            except (SystemExit, Exception) as error:
-                kept = Path(tempfile.gettempdir()) / f"celosia-build-{target.name}.log"
-                tail = ""
-                if log.exists():
-                    shutil.copy(log, kept)
-                    tail = "\n".join(log.read_text().splitlines()[-12:])
-                shutil.rmtree(target, ignore_errors=True)
-                name = simulator.value.capitalize()
-                raise ToolError(f"{name} failed ({error}); its log is {kept}\n{tail}") from error
+        with plain_folder() as folder:
+            place = folder / "build"
+            place.mkdir()
+            source = place / f"{toplevel}.v"
+            source.write_text(verilog)
+            sources = [source]
+            tools: AbstractContextManager[None] = tool_context()
+            if simulator is Simulator.VERILATOR:
+                # Only the ports can be seen from outside; the rest is optimized as if nobody
+                # looked.
+                visible = place / "visible.vlt"
+                rule = f'public_flat_rw -module "{toplevel}" -var "*"'
+                visible.write_text(f"`verilator_config\n{rule}\n")
+                sources.insert(0, visible)
+                objects = cache_directory() / "objects" / _digest(*options, *versions)
+                tools = _verilator(folder, objects)
+            log = place / "build.log"
+            with tools:
+                runner: Runner = get_runner(simulator.value)
+                try:
+                    runner.build(
+                        sources=sources,
+                        hdl_toplevel=toplevel,
+                        build_args=options,
+                        build_dir=place,
+                        timescale=TIMESCALE,
+                        log_file=log,
+                        waves=trace is not None,
+                    )
+                except (SystemExit, Exception) as error:
+                    kept = Path(tempfile.gettempdir()) / f"celosia-build-{target.name}.log"
+                    tail = ""
+                    if log.exists():
+                        shutil.copy(log, kept)
+                        tail = "\n".join(log.read_text().splitlines()[-12:])
+                    name = simulator.value.capitalize()
+                    message = f"{name} failed ({error}); its log is {kept}\n{tail}"
+                    raise ToolError(message) from error
+            # What runs is kept; the sources and objects are many times as large.
+            target.mkdir()
+            program = "sim.vvp"
+            if simulator is Simulator.VERILATOR:
+                program = toplevel
+                (target / LIBRARIES).symlink_to(cocotb_tools.config.libs_dir)
+            shutil.move(place / program, target / program)
         (target / COMPLETE).write_text(simulator.value)
     return target
 
@@ -143,8 +156,8 @@ def simulator_of(directory: Path) -> Simulator:
 
 
 @contextmanager
-def _verilator(objects: Path) -> Iterator[None]:
-    with verilator_environment(), kept_objects(objects):
+def _verilator(folder: Path, objects: Path) -> Iterator[None]:
+    with verilator_environment(folder), kept_objects(objects, folder / "objects"):
         yield
 
 

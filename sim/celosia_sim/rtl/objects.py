@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .toolchain import tool_context
+
 #: Verilator's makefile puts OBJCACHE before each call of the compiler. The last argument is the
 #: source; the objects of all others are named and made as if this script were not there.
 _SCRIPT = """\
@@ -32,13 +34,13 @@ cp "$kept" "$name.o"
 
 
 @contextmanager
-def kept_objects(directory: Path) -> Iterator[None]:
-    """Within this context Verilator's objects come from ``directory``, where it is possible.
+def kept_objects(directory: Path, link: Path) -> Iterator[None]:
+    """Within this context Verilator's objects come from ``directory``; make sees it as ``link``.
 
     The folder belongs to one set of tools and options. A cache that the user has chosen with
-    OBJCACHE, such as ccache, is left to do its work; and make cannot call a path with spaces.
+    OBJCACHE, such as ccache, is left to do its work.
     """
-    if "OBJCACHE" in os.environ or len(str(directory).split()) != 1:
+    if "OBJCACHE" in os.environ:
         yield
         return
     directory.mkdir(parents=True, exist_ok=True)
@@ -47,8 +49,6 @@ def kept_objects(directory: Path) -> Iterator[None]:
     temporary.write_text(_SCRIPT)
     temporary.chmod(0o755)
     temporary.replace(script)
-    os.environ["OBJCACHE"] = str(script)
-    try:
+    link.symlink_to(directory.absolute())
+    with tool_context(OBJCACHE=str(link / script.name)):
         yield
-    finally:
-        del os.environ["OBJCACHE"]

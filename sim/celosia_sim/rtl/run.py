@@ -9,7 +9,6 @@ import logging
 import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from cocotb_tools.check_results import get_results
@@ -17,9 +16,9 @@ from cocotb_tools.runner import get_runner
 
 from celosia.errors import ToolError
 
-from .build import TIMESCALE, Simulator, simulator_of
+from .build import TIMESCALE, simulator_of
 from .job import Job, Run
-from .toolchain import verilator_environment
+from .toolchain import tool_context
 
 #: Called with the number of the input, the instruction at work, and the cycles so far.
 Progress = Callable[[int, int, int], None]
@@ -42,12 +41,8 @@ def run_bench(
     """
     log = directory / "simulation.log"
     logging.getLogger("cocotb").setLevel(logging.WARNING)
-    simulator = simulator_of(build_directory)
-    tool: AbstractContextManager[None] = nullcontext()
-    if simulator is Simulator.VERILATOR:
-        tool = verilator_environment()
-    with tool, contextlib.redirect_stdout(io.StringIO()):
-        runner = get_runner(simulator.value)
+    with tool_context(), contextlib.redirect_stdout(io.StringIO()):
+        runner = get_runner(simulator_of(build_directory).value)
         runner.log.setLevel(logging.CRITICAL)
         results = directory / "results.xml"
         try:
