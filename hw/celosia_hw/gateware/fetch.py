@@ -22,6 +22,8 @@ from .loop_nest import LoopNest
 TAPS = 8
 #: Those for a pipelined scratchpad.
 PIPELINED_TAPS = 16
+#: Cycles from a start to the first request.
+REQUEST_LATENCY = 2
 
 
 class Fetch(wiring.Component):

@@ -25,7 +25,7 @@ from .skid_buffer import SkidBuffer
 #: Cycles from a fetch to its data, at the least.
 FETCH_LATENCY = 6
 #: Cycles from a grant to a bank's data: address, block, and the block's register.
-_BANK_LATENCY = 3
+BANK_LATENCY = 3
 
 
 class PipelinedScratchpad(wiring.Component):
@@ -42,7 +42,7 @@ class PipelinedScratchpad(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig, *, readers: int) -> None:
         assert not config.scratch_single_port
-        assert read_latency(config) == 1 + _BANK_LATENCY
+        assert read_latency(config) == 1 + BANK_LATENCY
         self.config = config
         self.readers = readers
         super().__init__(
@@ -149,7 +149,7 @@ class PipelinedScratchpad(wiring.Component):
             due.read_done.eq(granted),
             due.read_odd.eq(read_word[0]),
         ]
-        for cycle in range(_BANK_LATENCY):
+        for cycle in range(BANK_LATENCY):
             following = Signal(answer, name=f"due{cycle + 1}")
             m.d.sync += following.eq(due)
             due = following

@@ -18,6 +18,7 @@ from ..isa import (
     Opcode,
 )
 from .counter import count_up
+from .fetch import REQUEST_LATENCY
 from .interfaces import (
     COMPUTE_LAYOUT,
     SETUP_LAYOUT,
@@ -25,8 +26,12 @@ from .interfaces import (
     has_pipelined_scratchpad,
     write_layout,
 )
+from .pipelined_scratchpad import BANK_LATENCY
 from .readers import UnitReader
 
+#: Cycles from ``early_fetch`` to the first fetch that a bank may be granted to: a request goes
+#: through a buffer.
+FETCH_BEGIN = REQUEST_LATENCY + 1
 #: What a run is doing, as the control port shows it.
 STATE_LAYOUT = data.StructLayout({"busy": 1, "done": 1, "paused": 1, "error": 4, "index": 16})
 
@@ -192,6 +197,11 @@ class Sequencer(wiring.Component):
             fetches = Signal()
             fetch_fields = [COMPUTE[name] for loop in INPUT_LOOPS for name in loop]
             enough = max(field.word for field in fetch_fields) // (width // 4) + 1
+            # A fetch goes before a word read: one that waits when the first fetch comes would be
+            # late, and ``compute`` behind it, while the taps come. So it begins when the words that
+            # are left, which follow each other in each cycle, all have their grant by then.
+            behind = BANK_LATENCY + FETCH_BEGIN - 1
+            enough = max(enough, words - 1 - behind)
             comes = receiving & self.read.valid & (units[: words.bit_length() - 1] == enough)
             with m.If(self.early_fetch):
                 m.d.sync += fetches.eq(1)
