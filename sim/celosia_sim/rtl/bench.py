@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The cocotb bench for a whole accelerator: carries out the job that it finds in its folder."""
+"""The cocotb bench for a whole accelerator: carries out the jobs that it finds in folders."""
 
 from __future__ import annotations
 
@@ -15,15 +15,22 @@ from celosia_sim.rtl.job import Job, Run
 
 
 @cocotb.test()
-async def run_job(dut: Any) -> None:
-    directory = Path(os.environ["CELOSIA_JOB"])
+async def run_jobs(dut: Any) -> None:
+    host = Host(dut)
+    for name in os.environ["CELOSIA_JOBS"].split(os.pathsep):
+        await run_job(dut, host, Path(name))
+
+
+async def run_job(dut: Any, host: Host, directory: Path) -> None:
+    """Resets the accelerator and carries out the job in ``directory``; the memories keep what the
+    job before has left there."""
     job = Job.load(directory)
     report = (directory / "progress").open("w", buffering=1)
-    host = Host(dut)
     await host.reset()
+    memory = None
     if job.external:
-        memory = ExternalMemory(dut, job.external, rate=job.external_rate)
-        cocotb.start_soon(memory.run())
+        external = ExternalMemory(dut, job.external, rate=job.external_rate)
+        memory = cocotb.start_soon(external.run())
     for section in job.sections:
         await host.write_memory(Space(section.space), section.address, section.content)
 
@@ -61,3 +68,5 @@ async def run_job(dut: Any) -> None:
         if status >> Status.ERROR & 15:
             break
     Run.save_all(runs, directory)
+    if memory is not None:
+        memory.cancel()

@@ -28,9 +28,10 @@ class Host:
 
     def __init__(self, dut: Any) -> None:
         self.dut = dut
+        self.clocked = False
 
     async def reset(self) -> None:
-        """Starts the clock and resets the design."""
+        """Resets the design; the first time starts its clock."""
         dut = self.dut
         for name in (
             "control__valid",
@@ -43,7 +44,9 @@ class Host:
         ):
             getattr(dut, name).value = 0
         dut.rst.value = 1
-        Clock(dut.clk, PERIOD_NS, "ns").start()
+        if not self.clocked:
+            Clock(dut.clk, PERIOD_NS, "ns").start()
+            self.clocked = True
         for _ in range(3):
             await FallingEdge(dut.clk)
         dut.rst.value = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Keeps the objects of Verilator's own sources, which are the same for every design.
+"""Keeps what of a compilation is the same for every design: objects and headers of Verilator.
 
 Compiling them takes several seconds, most of the time that the build of a small design needs.
 """
@@ -13,23 +13,35 @@ from pathlib import Path
 
 from .toolchain import tool_context
 
-#: Verilator's makefile puts OBJCACHE before each call of the compiler. The last argument is the
-#: source; the objects of all others are named and made as if this script were not there.
+#: Verilator's makefile puts OBJCACHE before each call of the compiler, whose last arguments are
+#: ``-c -o OBJECT SOURCE``. Objects of Verilator's own sources are made as if this script were not
+#: there, and kept. Sources of a design begin with a header of Verilator's that was compiled before.
 _SCRIPT = """\
 #!/bin/sh
+kept=$(dirname "$0")
 for source; do :; done
 name=$(basename "$source" .cpp)
 case "$source" in
-    */include/verilated*.cpp) ;;
-    *) exec "$@" ;;
+    */include/verilated*.cpp)
+        if ! [ -f "$kept/$name.o" ]; then
+            "$@" || exit
+            cp "$name.o" "$kept/$name.o.$$" && mv "$kept/$name.o.$$" "$kept/$name.o"
+            exit
+        fi
+        exec cp "$kept/$name.o" "$name.o" ;;
 esac
-kept="$(dirname "$0")/$name.o"
-if ! [ -f "$kept" ]; then
-    "$@" || exit
-    cp "$name.o" "$kept.$$" && mv "$kept.$$" "$kept"
-    exit
+header="$kept/common.h.gch"
+if ! [ -f "$header" ]; then
+    command=$(echo "${*%" -c -o "*}" | sed 's/ -MMD / /')
+    $command -x c++-header "$kept/common.h" -o "$header.$$" && mv "$header.$$" "$header" || exit
 fi
-cp "$kept" "$name.o"
+exec "$@" -include "$kept/common.h"
+"""
+#: What Verilator's sources of a design, and cocotb's of a simulator, include first.
+_HEADER = """\
+#include "verilated.h"
+#include "verilated_dpi.h"
+#include "verilated_vpi.h"
 """
 
 
@@ -45,10 +57,13 @@ def kept_objects(directory: Path, link: Path) -> Iterator[None]:
         return
     directory.mkdir(parents=True, exist_ok=True)
     script = directory / "objcache"
-    temporary = directory / f"objcache.{os.getpid()}"
-    temporary.write_text(_SCRIPT)
-    temporary.chmod(0o755)
-    temporary.replace(script)
+    for path, text, mode in ((script, _SCRIPT, 0o755), (directory / "common.h", _HEADER, 0o644)):
+        # Compiled headers that are older than their source count for nothing.
+        if not path.exists() or path.read_text() != text:
+            temporary = path.with_suffix(f".{os.getpid()}")
+            temporary.write_text(text)
+            temporary.chmod(mode)
+            temporary.replace(path)
     link.symlink_to(directory.absolute())
     with tool_context(OBJCACHE=str(link / script.name)):
         yield

@@ -6,9 +6,10 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cocotb_tools.check_results import get_results
@@ -89,12 +90,29 @@ def run_job(
     progress: Progress | None = None,
 ) -> list[Run]:
     """Carries out ``job``; one result for each input, fewer if a run ended with an error."""
+    (runs,) = run_jobs(build_directory, [job], toplevel=toplevel, trace=trace, progress=progress)
+    return runs
+
+
+def run_jobs(
+    build_directory: Path,
+    jobs: Sequence[Job],
+    *,
+    toplevel: str = "celosia",
+    trace: Path | None = None,
+    progress: Progress | None = None,
+) -> list[list[Run]]:
+    """Carries out ``jobs`` in one simulation, each behind a reset; the results of each as
+    ``run_job`` gives them. ``progress`` hears of the first one."""
     with tempfile.TemporaryDirectory(prefix="celosia-") as name:
         directory = Path(name)
-        job.save(directory)
+        places = [directory / str(number) for number in range(len(jobs))]
+        for job, place in zip(jobs, places, strict=True):
+            place.mkdir()
+            job.save(place)
         finished = threading.Event()
         watcher = threading.Thread(
-            target=_watch, args=(directory / "progress", finished, progress), daemon=True
+            target=_watch, args=(places[0] / "progress", finished, progress), daemon=True
         )
         if progress is not None:
             watcher.start()
@@ -104,14 +122,14 @@ def run_job(
                 toplevel=toplevel,
                 module="celosia_sim.rtl.bench",
                 directory=directory,
-                environment={"CELOSIA_JOB": str(directory)},
+                environment={"CELOSIA_JOBS": os.pathsep.join(map(str, places))},
                 trace=trace,
             )
         finally:
             finished.set()
             if progress is not None:
                 watcher.join()
-        return Run.load_all(directory)
+        return [Run.load_all(place) for place in places]
 
 
 def _watch(path: Path, finished: threading.Event, progress: Progress | None) -> None:

