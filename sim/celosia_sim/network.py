@@ -24,7 +24,7 @@ from celosia_hw.verilog import to_verilog
 from .accelerator import job_for, outputs_of
 from .reference import run, run_from
 from .rtl.build import build
-from .rtl.run import run_job
+from .rtl.run import run_jobs
 
 Arrays = Mapping[int, npt.NDArray[np.generic]]
 
@@ -61,20 +61,39 @@ def run_network(
         CelosiaError: the model does not fit, or a tool is missing or failed.
         ToolError: a run did not end as it should.
     """
-    graph = load_tflite(path)
-    optimized = optimize(graph)
-    image = compile_graph(optimized, config)
-    chosen = samples(graph)
-    inputs = []
-    for sample in chosen:
-        tensors = run(optimized, sample, keep=True)
-        inputs.append([tensors[port.tensor] for port in image.inputs])
-    runs = run_job(simulation(config), job_for(image, inputs))
-    for one in runs:
-        if one.status & 0xFF != 1 << Status.DONE:
-            raise ToolError(f"{path}: a run ended with the status {one.status:#010x}")
-    outputs = [
-        run_from(optimized, {**sample, **outputs_of(image, one)})
-        for sample, one in zip(chosen, runs, strict=True)
-    ]
-    return NetworkResult(image, graph, outputs, [one.cycles for one in runs])
+    (result,) = run_networks([path], config, [samples])
+    return result
+
+
+def run_networks(
+    paths: Sequence[Path],
+    config: AcceleratorConfig,
+    samples: Sequence[Callable[[Graph], Sequence[Arrays]]],
+) -> list[NetworkResult]:
+    """The same for several models, in one simulation."""
+    compiled, jobs = [], []
+    for path, draw in zip(paths, samples, strict=True):
+        graph = load_tflite(path)
+        optimized = optimize(graph)
+        image = compile_graph(optimized, config)
+        chosen = draw(graph)
+        inputs = []
+        for sample in chosen:
+            tensors = run(optimized, sample, keep=True)
+            inputs.append([tensors[port.tensor] for port in image.inputs])
+        compiled.append((graph, optimized, image, chosen))
+        jobs.append(job_for(image, inputs))
+    results = []
+    runs_of_all = run_jobs(simulation(config), jobs)
+    for path, (graph, optimized, image, chosen), runs in zip(
+        paths, compiled, runs_of_all, strict=True
+    ):
+        for one in runs:
+            if one.status & 0xFF != 1 << Status.DONE:
+                raise ToolError(f"{path}: a run ended with the status {one.status:#010x}")
+        outputs = [
+            run_from(optimized, {**sample, **outputs_of(image, one)})
+            for sample, one in zip(chosen, runs, strict=True)
+        ]
+        results.append(NetworkResult(image, graph, outputs, [one.cycles for one in runs]))
+    return results

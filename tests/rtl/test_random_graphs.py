@@ -6,6 +6,7 @@ The reference equals LiteRT on the same generator's models: tests/reference.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 from celosia.graph.ir import Graph
 from celosia_hw.config import AcceleratorConfig
-from celosia_sim.network import Arrays, run_network
+from celosia_sim.network import Arrays, run_networks
 from celosia_sim.random_models import random_inputs, random_model
 from celosia_sim.reference import run
 
@@ -39,22 +40,29 @@ CONFIGS = {
         **WIDE,
     ),
 }
-CASES = [("4x4", seed) for seed in range(140)]
-CASES += [("8x16", seed) for seed in range(140, 200)]
-CASES += [("2x8", seed) for seed in range(200, 240)]
+#: First and last seed of each array, and how many share a simulation.
+SEEDS = {"4x4": (0, 140), "8x16": (140, 200), "2x8": (200, 240)}
+TOGETHER = 20
+CASES = [
+    (array, first) for array, (begin, end) in SEEDS.items() for first in range(begin, end, TOGETHER)
+]
 SAMPLES = 2
 
 
-@pytest.mark.parametrize(("array", "seed"), CASES)
-def test_random_model(array: str, seed: int, tmp_path: Path) -> None:
-    path = tmp_path / f"random_{seed}.tflite"
-    path.write_bytes(random_model(seed))
+def samples(seed: int, graph: Graph) -> list[Arrays]:
+    return [random_inputs(graph, seed * SAMPLES + i) for i in range(SAMPLES)]
 
-    def samples(graph: Graph) -> list[Arrays]:
-        return [random_inputs(graph, seed * SAMPLES + i) for i in range(SAMPLES)]
 
-    result = run_network(path, CONFIGS[array], samples)
-    for sample, outputs in zip(samples(result.graph), result.outputs, strict=True):
-        expected = run(result.graph, sample)
-        for tensor in result.graph.outputs:
-            assert np.array_equal(outputs[tensor], expected[tensor])
+@pytest.mark.parametrize(("array", "first"), CASES)
+def test_random_models(array: str, first: int, tmp_path: Path) -> None:
+    seeds = range(first, first + TOGETHER)
+    paths = [tmp_path / f"random_{seed}.tflite" for seed in seeds]
+    for seed, path in zip(seeds, paths, strict=True):
+        path.write_bytes(random_model(seed))
+    draws = [partial(samples, seed) for seed in seeds]
+    results = run_networks(paths, CONFIGS[array], draws)
+    for seed, result in zip(seeds, results, strict=True):
+        for sample, outputs in zip(samples(seed, result.graph), result.outputs, strict=True):
+            expected = run(result.graph, sample)
+            for tensor in result.graph.outputs:
+                assert np.array_equal(outputs[tensor], expected[tensor]), seed

@@ -33,6 +33,8 @@ _AMPLE = 1 << 20
 _BLOCK_WORDS = (256, 512, 1024, 2048)
 #: What the external memory delivers, in bytes a cycle.
 _RATES = (0.25, 0.5, 1.5, 4.0)
+#: What makes products in a device of a family.
+FAMILY_MULTIPLIERS = {"ice40": ("mac16", "fabric"), "ecp5": ("mult18", "mult18_pair", "fabric")}
 #: One case in so many has a configuration that sizing chooses for a board.
 SIZED_EVERY = 4
 
@@ -60,26 +62,36 @@ class Case:
     sized: SizedShape | None
 
 
-def random_case(seed: int, models: int) -> Case:
+def random_case(seed: int, models: int, family: str | None = None) -> Case:
     """The case of a seed, with so many models.
+
+    With a ``family`` the array is a small one with multipliers that this family has, as what
+    synthesis makes of it takes long to simulate, and it is none that sizing returns.
 
     The array and what surrounds it is drawn first, or is one that sizing returns for a board, each
     in turn; then models, and then memories that the first of them just fills, or wraps around in,
     or that are larger: powers of two or not, up to a boundary of memory blocks or beyond.
     """
     for attempt in range(100):
-        rng = np.random.default_rng([seed, attempt])
+        rng = np.random.default_rng([seed, attempt, *(family or "").encode()])
         shapes = sized_shapes()
-        sized = shapes[seed // SIZED_EVERY % len(shapes)] if seed % SIZED_EVERY == 0 else None
+        sized = None
+        if family is None and seed % SIZED_EVERY == 0:
+            sized = shapes[seed // SIZED_EVERY % len(shapes)]
         try:
-            return _case(seed, rng, models, sized)
+            return _case(seed, rng, models, sized.config if sized else _shape(rng, family), sized)
         except FitError:
             continue
     raise AssertionError(f"nothing fits case {seed}")
 
 
-def _case(seed: int, rng: np.random.Generator, count: int, sized: SizedShape | None) -> Case:
-    shape = sized.config if sized else _shape(rng)
+def _case(
+    seed: int,
+    rng: np.random.Generator,
+    count: int,
+    shape: AcceleratorConfig,
+    sized: SizedShape | None,
+) -> Case:
     graphs = _graphs(rng, shape)
     # More than are needed, as not all of them will fit the memories that one fills.
     drawn = [next(graphs) for _ in range(count)]
@@ -141,11 +153,12 @@ def _choice(rng: np.random.Generator, values: Sequence[int]) -> int:
     return values[int(rng.integers(len(values)))]
 
 
-def _shape(rng: np.random.Generator) -> AcceleratorConfig:
+def _shape(rng: np.random.Generator, family: str | None) -> AcceleratorConfig:
     """All but the memories and widths; small arrays more often, as large ones cost time."""
+    kinds = FAMILY_MULTIPLIERS[family] if family else MULTIPLIERS
     while True:
         rows, lanes = _choice(rng, ARRAY_SIZES), _choice(rng, ARRAY_SIZES)
-        if rows * lanes <= 32 or rng.random() < 32 / (rows * lanes):
+        if rows * lanes <= 32 or (not family and rng.random() < 32 / (rows * lanes)):
             break
     chain_rows = _choice(rng, (2, min(3, rows), min(4, rows), rows, int(rng.integers(2, rows + 1))))
     lanes_at_once = [q for q in (1, 2, 4, 8) if q <= min(rows, lanes)]
@@ -155,7 +168,7 @@ def _shape(rng: np.random.Generator) -> AcceleratorConfig:
         chain_rows=chain_rows,
         scratch_single_port=bool(rng.integers(2)),
         requantize_lanes=_choice(rng, lanes_at_once),
-        multipliers=MULTIPLIERS[int(rng.integers(len(MULTIPLIERS)))],
+        multipliers=kinds[int(rng.integers(len(kinds)))],
         accumulator_bits=32,
         chain_bits=32,
         multiplier_bits=32,
