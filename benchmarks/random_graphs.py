@@ -3,7 +3,7 @@
 
     python -m benchmarks.random_graphs --first 100000 --cases 1000 --models 10
 
-A case is a configuration with some models for it (celosia_sim.random_configs); each model runs once,
+A case is a configuration with some models for it (celosia_sim.random_configs); each runs once,
 layer by layer: no byte of any layer's output may differ. What was run is written to
 benchmarks/results/random_graphs.json. ``benchmarks/configurations.py`` does the same in RTL.
 """
