@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import numpy as np
@@ -16,9 +17,18 @@ from celosia_sim.accelerator import job_for, outputs_of
 from celosia_sim.program_model import ProgramModel
 from celosia_sim.random_programs import random_program
 from celosia_sim.rtl.build import Simulator, build
+from celosia_sim.rtl.host import INPUTS
 from celosia_sim.rtl.run import run_job
 
 CONFIG = AcceleratorConfig(chain_rows=3, scratch_bytes=1 << 16, weight_depth=640)
+
+
+def test_every_input_is_driven() -> None:
+    """Also where Icarus, which would read it as unknown, is not installed."""
+    text = to_verilog(CONFIG, name="celosia")
+    (ports,) = re.findall(r"^module celosia\(.*?^endmodule", text, re.MULTILINE | re.DOTALL)
+    inputs = re.findall(r"^  input (?:\[\S+ )?(\w+);$", ports, re.MULTILINE)
+    assert sorted(inputs) == sorted([*INPUTS, "clk", "rst"])
 
 
 @pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")

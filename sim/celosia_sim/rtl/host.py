@@ -15,6 +15,17 @@ from cocotb.triggers import FallingEdge, ReadOnly, Timer
 from celosia_hw.isa import EXTERNAL_ADDRESS_BITS, Control, Register, Space, Status
 
 PERIOD_NS = 10
+#: The accelerator's inputs but clock and reset. One that nothing drives is unknown in Icarus.
+INPUTS = (
+    "control__valid",
+    "control__write",
+    "control__address",
+    "control__write_data",
+    "external__request__ready",
+    "external__units__valid",
+    "external__units__payload",
+    "boot",
+)
 
 
 async def idle_cycles(dut: Any, cycles: int) -> None:
@@ -33,15 +44,7 @@ class Host:
     async def reset(self) -> None:
         """Resets the design; the first time starts its clock."""
         dut = self.dut
-        for name in (
-            "control__valid",
-            "control__write",
-            "control__address",
-            "control__write_data",
-            "external__request__ready",
-            "external__units__valid",
-            "external__units__payload",
-        ):
+        for name in INPUTS:
             getattr(dut, name).value = 0
         dut.rst.value = 1
         if not self.clocked:
