@@ -17,7 +17,7 @@ from celosia.errors import InputError, ToolError
 from celosia.graph.ir import Graph
 from celosia.importer import load_tflite
 from celosia.passes import optimize
-from celosia.samples import load_samples, quantize_samples
+from celosia.samples import float_samples, load_samples, quantize_samples
 from celosia.tensors import from_bytes, layer_cycles
 from celosia_hw.isa import Error, Status
 
@@ -268,27 +268,20 @@ def _samples(
     graph: Graph, inputs: Path | str | npt.NDArray[Any], limit: int | None
 ) -> list[npt.NDArray[np.generic]]:
     """Each sample as the model's input tensor, batch axis included."""
-    array = load_samples(inputs) if isinstance(inputs, (str, Path)) else np.asarray(inputs)
-    tensor = graph.tensors[graph.inputs[0]]
     if limit is not None and limit < 1:
         raise InputError(f"the number of samples must be at least 1, not {limit}")
+    array = load_samples(inputs) if isinstance(inputs, (str, Path)) else np.asarray(inputs)
+    tensor = graph.tensors[graph.inputs[0]]
     if tensor.quantization is None:
-        if array.ndim == len(tensor.shape):
-            array = array[:, np.newaxis]
-        if array.shape[1:] != tensor.shape or array.dtype.kind != "f":
-            raise InputError(
-                f"the input is {array.dtype} of shape {array.shape}; the model takes floating "
-                f"point samples of shape {tensor.shape}"
-            )
-        return list(array.astype(np.float32)[:limit])
+        return list(float_samples(array, tensor.shape)[:limit])
     quantized = quantize_samples(
-        array[:limit],
+        array,
         tensor.shape,
         scale=tensor.quantization.scale,
         zero_point=tensor.quantization.zero_point,
         dtype=tensor.dtype.value,
     )
-    return list(quantized)
+    return list(quantized[:limit])
 
 
 def _difference(

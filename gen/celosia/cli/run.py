@@ -117,8 +117,8 @@ def run(
     # All that can be wrong with files is found before anything is sent.
     files = load_model_files(directory)
     signature = Signature(files.image)
-    arrays = [load_samples(file)[:samples] for file in input_files]
-    given = signature.samples(tuple(arrays) if len(arrays) > 1 else arrays[0])
+    arrays = [load_samples(file) for file in input_files]
+    given = signature.samples(tuple(arrays) if len(arrays) > 1 else arrays[0]).first(samples)
     labels = _labels(labels_file) if labels_file is not None else list(files.labels)
     classes = math.prod(signature.outputs[0].shape)
     if labels and len(labels) != classes:

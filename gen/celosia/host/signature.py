@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from celosia.compiler.image import Image, TensorPort
 from celosia.errors import InputError
 from celosia.graph.ir import Array
-from celosia.samples import quantize_samples
+from celosia.samples import float_samples, quantize_samples
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,11 @@ class Samples:
     def __iter__(self) -> Iterator[dict[int, Array]]:
         for number in range(self.count):
             yield {tensor: array[number] for tensor, array in self.arrays.items()}
+
+    def first(self, limit: int | None) -> Samples:
+        """At most so many of them."""
+        arrays = {tensor: array[:limit] for tensor, array in self.arrays.items()}
+        return replace(self, arrays=arrays, count=len(range(self.count)[:limit]))
 
     def arrange(self, info: TensorInfo, values: list[Array]) -> Array:
         """An output's values of all samples, in the form that the inputs had."""
@@ -163,14 +168,4 @@ def _converted(info: TensorInfo, array: Array) -> Array:
         return quantize_samples(
             array, info.shape, scale=info.scale, zero_point=info.zero_point, dtype=info.dtype
         )
-    if array.shape[1:] != info.shape or array.ndim == 0 or array.dtype.kind != "f":
-        raise InputError(
-            f"the input is {array.dtype} of shape {array.shape}; the model takes floating point "
-            f"samples of shape {info.shape}"
-        )
-    if len(array) == 0:
-        raise InputError("the input has no samples")
-    if not np.isfinite(array).all():
-        raise InputError("the input holds values that are not finite")
-    with np.errstate(over="ignore"):
-        return array.astype(np.float32)
+    return float_samples(array, info.shape)
