@@ -37,10 +37,11 @@ def conv(weights: Any = None, *bias: Any, **fields: Any) -> Case:
     return raw("CONV_2D", weights, *bias, options=Options("Conv2DOptions", {**CONV, **fields}))
 
 
-def dense(weights: Any = None, *bias: Any, **fields: Any) -> Case:
+def dense(weights: Any = None, *bias: Any, scale: float | None = None, **fields: Any) -> Case:
     weights = (ones(4, 120), UNIT) if weights is None else weights
     options = Options("FullyConnectedOptions", fields)
-    return raw("FULLY_CONNECTED", weights, *bias, shape=(1, 4), options=options)
+    result = {} if scale is None else {"quantization": per_tensor(scale)}
+    return raw("FULLY_CONNECTED", weights, *bias, shape=(1, 4), options=options, **result)
 
 
 def depthwise(weights: Any, shape: tuple[int, ...] = SHAPE, **fields: Any) -> Case:
@@ -139,7 +140,15 @@ CASES: dict[str, tuple[Case, str]] = {
     "shuffled dense weights": (dense(WeightsFormat=1), "weights are stored shuffled"),
     "dense bias of another scale": (
         dense((ones(4, 120), UNIT), (zeros32(4), per_tensor(0.5))),
-        r"bias's scale 0\.5 is not input scale times weight scale, 0\.005",
+        r"bias's scale 0\.5 is not input scale times weight scale, 0\.00499999989",
+    ),
+    "dense bias of nearly the same scale": (
+        dense((ones(4, 120), UNIT), (zeros32(4), per_tensor(0.00500005)), scale=1e-6),
+        r"bias's scale 0\.00500005\d+ is not input scale times weight scale, 0\.00\d+",
+    ),
+    "dense output of a scale below any bias's": (
+        dense((ones(4, 120), UNIT), (zeros32(4), per_tensor(0.00500000035)), scale=5e-41),
+        r"the output's scale \S+e-41 is too small .* of 0\.005",
     ),
     "dense that keeps dimensions it cannot": (
         dense(KeepNumDims=True),

@@ -297,11 +297,22 @@ def _check_scaled(
     product = quantization_of(x).scale * weights.scales[0]
     if weights.per_channel or weights.bias_scale is None:
         return
-    difference = abs(product - weights.bias_scale) / quantization_of(result).scale
-    if not difference <= _BIAS_SCALE_TOLERANCE:
+    step = quantization_of(result).scale
+    difference = abs(product - weights.bias_scale)
+    if difference / step <= _BIAS_SCALE_TOLERANCE:
+        return
+    if difference <= product * np.finfo(np.float32).eps:
+        # Any rounding of the bias's scale is too much for such steps.
         node.report(
-            f"the bias's scale {weights.bias_scale:g} is not input scale times weight scale, "
-            f"{product:g}",
+            f"the output's scale {step:g} is too small for a product of the input's and the "
+            f"weights' scales of {product:g}",
+            QUANTIZE_REMEDY,
+            node.operator.outputs[0],
+        )
+    else:
+        node.report(
+            f"the bias's scale {weights.bias_scale:.9g} is not input scale times weight scale, "
+            f"{product:.9g}",
             DAMAGED_REMEDY,
             node.input_index(2),
         )
