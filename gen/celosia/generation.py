@@ -69,9 +69,9 @@ def generate(
     try:
         chosen = chosen or size_config(graph, target, array)
         image = compile_graph(graph, chosen, external_rate=external_rate)
-    except FitError as error:
+    except (BoardError, FitError) as error:
         hint = suggestion(graph, target, chosen)
-        raise FitError(f"{error}; {hint}" if hint else str(error)) from None
+        raise type(error)(f"{target.name}: {error}; {hint}") from None
     header = model_header(image, target.clock_mhz, load_labels(labels) if labels else ())
     # Imported late: it brings the hardware language along.
     from celosia_hw.primitives import Technology

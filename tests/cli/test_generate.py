@@ -101,7 +101,13 @@ def test_default_folder_is_named_after_the_model(
         ("absent.tflite", [], "ModelError", "absent.tflite: cannot be read"),
         ("text.tflite", [], "ModelError", "not a TensorFlow Lite model"),
         ("digits.tflite", ["--board", "icebraker"], "BoardError", "did you mean icebreaker"),
-        ("digits.tflite", ["--array", "8x16"], "BoardError", "cannot have an array of 8x16"),
+        (
+            "digits.tflite",
+            ["--array", "8x16"],
+            "BoardError",
+            "icebreaker: the board cannot have an array of 8x16: it needs 128 products a cycle, "
+            "the 8 multipliers do 16; the array 4x4 would do",
+        ),
         ("large.tflite", [], "FitError", "bytes short"),
         ("digits.tflite", ["--hardware", "absent"], "BoardError", "absent/manifest.json: cannot"),
         ("digits.tflite", ["--hardware", "odd"], "BoardError", "has no configuration"),

@@ -23,6 +23,7 @@ from celosia.compiler.requirements import required_widths
 from celosia.compiler.sizing import LANE_MULTIPLIERS, MULT18_PRODUCTS, size_config, standard_config
 from celosia.compiler.suggest import suggestion
 from celosia.errors import BoardError, FitError
+from celosia.fits import fits
 from celosia.graph.ir import Conv2D, Graph
 from celosia_hw.boards import Board, MemoryKind, all_boards, get_board
 from celosia_hw.config import AcceleratorConfig
@@ -84,13 +85,64 @@ def test_blocks(kind: MemoryKind, depth: int, width: int, expected: int) -> None
         (
             "ulx3s_25f",
             (8, 8),
-            rf"needs {32 + LANE_MULTIPLIERS} multipliers, the board has 28; use --array 8x4",
+            rf"needs {32 + LANE_MULTIPLIERS} multipliers, the board has 28$",
         ),
     ],
 )
 def test_impossible_arrays(board: str, array: tuple[int, int], message: str) -> None:
     with pytest.raises(BoardError, match=message):
         standard_config(get_board(board), array)
+
+
+@pytest.fixture
+def least(network: Any, load: Load) -> Graph:
+    """A convolution with one weight of -128, which two products a multiplier cannot take."""
+    graph: Graph = network.load(load, network.conv(network.input(1, 8, 8, 3), 8, (3, 3)))
+    (op,) = graph.ops
+    assert isinstance(op, Conv2D)
+    op.weights = op.weights.copy()
+    op.weights[5, 1, 2, 0] = -128
+    return graph
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda b: b.name)
+def test_weights_of_minus_128_have_an_array_everywhere(least: Graph, board: Board) -> None:
+    config = size_config(least, board, None)
+    assert config.least_weight == -128
+    if board.family == "ecp5":
+        assert used_blocks(board, config) <= board.memories[0].blocks
+        used = config.macs_per_cycle + LANE_MULTIPLIERS * config.requantize_lanes
+        assert used <= board.multipliers
+    assert first_difference(compile_graph(least, config), least, random_inputs(least, 1)) is None
+
+
+def test_advice_was_tried(least: Graph) -> None:
+    """Whatever array is asked for: what a message says would do is accepted."""
+    cases = [
+        ("icebreaker", (2, 8)),
+        ("icebreaker", (8, 8)),
+        ("ulx3s_25f", (4, 8)),
+        ("ulx3s_25f", (8, 4)),
+        ("ulx3s_25f", (16, 16)),
+        ("ulx3s_85f", (16, 16)),
+    ]
+    for name, array in cases:
+        board = get_board(name)
+        with pytest.raises(BoardError, match=f"cannot have an array of {array[0]}x{array[1]}: "):
+            size_config(least, board, array)
+        advised = suggestion(least, board, None).removeprefix("the array ")
+        outputs, inputs = map(int, advised.removesuffix(" would do").split("x"))
+        compile_graph(least, size_config(least, board, (outputs, inputs)))
+
+
+def test_reasons_name_no_other_board(least: Graph, network: Any, load: Load) -> None:
+    large = network.load(load, network.conv(network.input(1, 600, 600, 3), 8, (3, 3)))
+    assert all(record["fits"] for record in fits(least))
+    for record in fits(large):
+        assert not record["fits"]
+        for other in BOARDS:
+            assert other.title not in record["reason"]
+            assert other.name not in record["reason"]
 
 
 def test_ordinary_models_share_the_standard_configuration(network: Any, load: Load) -> None:

@@ -55,8 +55,9 @@ _ECP5_WEIGHT_BLOCKS = 64
 def size_config(graph: Graph, board: Board, array: tuple[int, int] | None) -> AcceleratorConfig:
     """The configuration for ``graph`` on ``board``.
 
-    If no array is given it is the board's own; or a smaller one, if that is what keeps the weights
-    on the chip: fewer weights a word leave less of the memory blocks unused.
+    If no array is given it is the board's own; or a smaller one, if the board's multipliers are too
+    few for weights of -128, or if that is what keeps the weights on the chip: fewer weights a word
+    leave less of the memory blocks unused.
 
     Raises:
         BoardError: the board cannot have that array.
@@ -69,26 +70,36 @@ def size_config(graph: Graph, board: Board, array: tuple[int, int] | None) -> Ac
         arrays += [(rows // 2, lanes), (rows, lanes // 2), (rows // 2, lanes // 2)]
     needed, least_weight = required_widths(graph), _least_weight(graph)
     streaming: AcceleratorConfig | None = None
-    error: FitError | None = None
+    first: tuple[int, int] | None = None
+    error: BoardError | FitError | None = None
     for tried in arrays:
-        standard = standard_config(board, tried, least_weight=least_weight)
+        try:
+            standard = standard_config(board, tried, least_weight=least_weight)
+        except BoardError as reason:
+            error = error or reason
+            continue
         config = _widened(standard, needed)
         if board.family == "ice40":
             return _with_ebr(board, config)
-        for candidate in _divisions(graph, board, config):
-            if _free(board, candidate) < weight_blocks(_KIND, candidate):
-                continue
-            try:
-                plan = make_plan(graph, candidate)
-            except FitError as reason:
-                if tried == arrays[0]:
-                    error = reason
-                continue
-            if plan.weights.source != Source.EXTERNAL:
-                return candidate
-            streaming = streaming or candidate
+        first = first or tried
+        try:
+            for candidate in _divisions(graph, board, config):
+                if _free(board, candidate) < weight_blocks(_KIND, candidate):
+                    continue
+                try:
+                    plan = make_plan(graph, candidate)
+                except FitError as reason:
+                    # Of the first array that the board can have, the last division goes furthest.
+                    if tried == first:
+                        error = reason
+                    continue
+                if plan.weights.source != Source.EXTERNAL:
+                    return candidate
+                streaming = streaming or candidate
+        except FitError as reason:
+            error = error or reason
     if streaming is None:
-        raise error or FitError(f"{graph.name}: {board.title} has too few memory blocks")
+        raise error or FitError(f"{graph.name}: the board has too few memory blocks")
     return streaming
 
 
@@ -126,14 +137,12 @@ def _ice40(board: Board, array: tuple[int, int]) -> AcceleratorConfig:
     spram = memory_of(board.memories, MemoryKind.SPRAM)
     if outputs * inputs > MAC16_PRODUCTS * board.multipliers:
         raise _no_array(
-            board,
             array,
             f"it needs {outputs * inputs} products a cycle, the {board.multipliers} multipliers "
             f"do {MAC16_PRODUCTS * board.multipliers}",
         )
     if scratch_blocks(MemoryKind.SPRAM, config) > spram.blocks:
         raise _no_array(
-            board,
             array,
             f"its two memory banks of {config.word_bytes}-byte words need "
             f"{scratch_blocks(MemoryKind.SPRAM, config)} SPRAM blocks, there are {spram.blocks}",
@@ -162,7 +171,6 @@ def _ecp5(board: Board, array: tuple[int, int], least_weight: int) -> Accelerato
         needed = outputs * inputs // MULT18_PRODUCTS[multipliers] + LANE_MULTIPLIERS
         why = " (two products a multiplier need weights above -128)" if least_weight < -127 else ""
         raise _no_array(
-            board,
             array,
             f"it needs {needed} multipliers{why}, the board has {board.multipliers}",
         )
@@ -210,12 +218,8 @@ def _with_ebr(board: Board, config: AcceleratorConfig) -> AcceleratorConfig:
     return config
 
 
-def _no_array(board: Board, array: tuple[int, int], reason: str) -> BoardError:
-    own = "x".join(map(str, board.array))
-    return BoardError(
-        f"{board.title} cannot have an array of {array[0]}x{array[1]}: {reason}; use --array {own} "
-        "or a larger board"
-    )
+def _no_array(array: tuple[int, int], reason: str) -> BoardError:
+    return BoardError(f"the board cannot have an array of {array[0]}x{array[1]}: {reason}")
 
 
 def _widened(config: AcceleratorConfig, needed: Widths) -> AcceleratorConfig:
