@@ -176,9 +176,21 @@ class AcceleratorConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> AcceleratorConfig:
-        known = {f.name for f in fields(cls)}
-        if unknown := sorted(set(values) - known):
+        """The configuration that ``to_dict`` gave, in types that JSON has.
+
+        Raises:
+            ConfigError: a parameter is unknown, missing (there are no defaults), of another type or
+                outside of its range.
+        """
+        kinds = {f.name: type(f.default) for f in fields(cls)}
+        if unknown := sorted(set(values) - set(kinds)):
             raise ConfigError(f"unknown parameters of an accelerator: {', '.join(unknown)}")
+        if missing := [name for name in kinds if name not in values]:
+            raise ConfigError(f"missing parameters of an accelerator: {', '.join(missing)}")
+        for name, kind in kinds.items():
+            # A bool or 4.0 equals an int, but has another fingerprint.
+            if type(values[name]) is not kind:
+                raise ConfigError(f"{name} must be of type {kind.__name__}, not {values[name]!r}")
         return cls(**values)
 
     @property

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from celosia.compiler.compile import compile_graph
-from celosia.compiler.image import HostOp, Image, ImageError
+from celosia.compiler.image import HostOp, HostTensor, Image, ImageError
 from celosia.errors import CelosiaError, InputError
 from celosia.graph.ir import DType, Graph
 from celosia.host.device import Device
@@ -177,9 +177,10 @@ def test_random_models(load: Load, block: int) -> None:
 
 
 def test_an_unknown_operation_is_refused() -> None:
-    record = {"name": "x", "tensor": 1, "dtype": "int8", "shape": [1]}
+    before: HostTensor = {"name": "x", "tensor": 1, "dtype": "int8", "shape": [1]}
+    after: HostTensor = {"name": "y", "tensor": 2, "dtype": "int8", "shape": [1]}
     with pytest.raises(ImageError, match="leaves the operation Sort to the host"):
-        run_operations([HostOp("Sort", 0, record, {**record, "tensor": 2})], {1: np.zeros(1)})
+        run_operations([HostOp("Sort", 0, before, after)], {1: np.zeros(1)})
 
 
 def test_a_tensor_that_nothing_computes_with_is_refused(image: Image) -> None:

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from celosia.compiler.context import describe
-from celosia.compiler.image import HostOp
+from celosia.compiler.image import HostOp, HostTensor
 from celosia.errors import ModelError
 from celosia.graph.ir import (
     Dequantize,
@@ -87,9 +86,9 @@ def host_op(graph: Graph, op: Op) -> HostOp:
     )
 
 
-def _tensor(graph: Graph, tensor: TensorId) -> dict[str, Any]:
+def _tensor(graph: Graph, tensor: TensorId) -> HostTensor:
     found = graph.tensors[tensor]
-    record: dict[str, Any] = {
+    record: HostTensor = {
         "name": found.name,
         "tensor": tensor,
         "dtype": found.dtype.value,

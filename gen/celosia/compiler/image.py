@@ -46,12 +46,45 @@ from pathlib import Path
 from typing import Any
 
 from celosia.errors import CelosiaError
-from celosia_hw.config import AcceleratorConfig, ConfigError
-from celosia_hw.isa import EXTERNAL_ADDRESS_BITS
+from celosia.records import decode
+from celosia_hw.config import AcceleratorConfig
+from celosia_hw.isa import EXTERNAL_ADDRESS_BITS, INSTRUCTION_BYTES
+
+from .description import (
+    MAX_RANK,
+    Description,
+    HostOp,
+    HostTensor,
+    InstructionInfo,
+    LayerInfo,
+    TensorPort,
+    check_host,
+    check_port,
+    check_program,
+    make_port,
+)
+
+__all__ = [
+    "EXTERNAL_BYTES",
+    "MAGIC",
+    "MAX_BYTES",
+    "MAX_RANK",
+    "RECORDS",
+    "VERSION",
+    "HostOp",
+    "HostTensor",
+    "Image",
+    "ImageError",
+    "ImageSpace",
+    "InstructionInfo",
+    "LayerInfo",
+    "Section",
+    "TensorPort",
+    "padded_rows",
+]
 
 MAGIC = b"CELOSIA\0"
 VERSION = 3
-MAX_RANK = 6
 #: No image can be larger; checked before anything is allocated.
 MAX_BYTES = 1 << 28
 
@@ -71,7 +104,6 @@ RECORDS = {
         f"address rank {'size ' * MAX_RANK}{'stride ' * MAX_RANK}zero_point scale element_bytes",
     ),
 }
-_SCRATCH_LIMIT = 1 << 20
 _U32 = (1 << 32) - 1
 #: Most bytes of the memory behind the external port.
 EXTERNAL_BYTES = 1 << EXTERNAL_ADDRESS_BITS
@@ -97,61 +129,6 @@ class Section:
     space: ImageSpace
     address: int
     data: bytes
-
-
-@dataclass(frozen=True)
-class TensorPort:
-    """An 8-bit tensor in the scratchpad: element (i, j, ...) is the byte at
-    ``address + i*strides[0] + j*strides[1] + ...``. ``tensor`` is its identifier in the graph,
-    ``real = scale * (value - zero_point)``."""
-
-    name: str
-    tensor: int
-    dtype: str
-    shape: tuple[int, ...]
-    address: int
-    strides: tuple[int, ...]
-    scale: float
-    zero_point: int
-
-
-@dataclass(frozen=True)
-class InstructionInfo:
-    """``layer`` is an index of ``Image.layers``, -1 for what belongs to none."""
-
-    opcode: str
-    layer: int
-    cycles: int
-
-
-@dataclass(frozen=True)
-class LayerInfo:
-    """An operation of the graph: instructions ``first`` to ``last``, both included.
-
-    ``index`` is the operator's number in the model file. ``output`` is where its result lies once
-    instruction ``last`` is complete, None if that has no place of its own. ``macs`` are the
-    multiplications that the model asks for, ``cycles`` what the cycle model predicts.
-    """
-
-    name: str
-    op: str
-    index: int
-    macs: int
-    cycles: int
-    first: int
-    last: int
-    output: TensorPort | None
-
-
-@dataclass(frozen=True)
-class HostOp:
-    """An operation that the host does, before (Quantize) or after the run."""
-
-    op: str
-    index: int
-    input: dict[str, Any]
-    output: dict[str, Any]
-    attributes: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,7 +246,7 @@ class Image:
         if len(data) < _HEADER.size or data[:8] != MAGIC:
             raise ImageError("not an image of a model; generate it with 'celosia generate'")
         version, total, crc, fingerprint, entry, count, *rest = _HEADER.unpack_from(data)[1:]
-        sections, inputs, outputs, text_at, text_length, profile_base, _cycles = rest
+        sections, inputs, outputs, text_at, text_length, profile_base, cycles = rest
         if version != VERSION:
             raise ImageError(
                 f"version {version} of the image format is not supported, only {VERSION}; "
@@ -280,36 +257,63 @@ class Image:
         if crc != zlib.crc32(data[20:]):
             raise ImageError("the checksum is wrong, so the file is damaged; generate it again")
         try:
-            text = json.loads(_part(data, text_at, text_length))
-            config = AcceleratorConfig.from_dict(text["config"])
+            text = decode(_part(data, text_at, text_length), Description)
+            config = AcceleratorConfig.from_dict(text.config)
             if config.fingerprint != fingerprint:
                 raise ImageError("the fingerprint is not that of the configuration inside")
+            named = [*text.inputs, *text.outputs]
+            if [len(text.inputs), len(text.outputs), len(text.instructions)] != [
+                inputs,
+                outputs,
+                count,
+            ]:
+                raise ImageError("header and description disagree")
             position = _HEADER.size + _SECTION.size * sections
             ports = []
-            for name, tensor, dtype in [*text["inputs"], *text["outputs"]]:
-                raw = _part(data, position, _PORT.size)
-                ports.append(_unpack_port(raw, str(name), int(tensor), str(dtype)))
-                position += _PORT.size
-            if len(ports) != inputs + outputs or len(text["instructions"]) != count:
-                raise ImageError("header and description disagree")
-            return cls(
-                model=str(text["model"]),
+            for number, (name, tensor, dtype) in enumerate(named):
+                raw = _part(data, position + _PORT.size * number, _PORT.size)
+                ports.append(_unpack_port(raw, config, name=name, tensor=tensor, dtype=dtype))
+            image = cls(
+                model=text.model,
                 config=config,
                 entry=entry,
                 profile_base=profile_base,
                 sections=tuple(_unpack_section(data, i, config) for i in range(sections)),
                 inputs=tuple(ports[:inputs]),
                 outputs=tuple(ports[inputs:]),
-                instructions=tuple(InstructionInfo(*i) for i in text["instructions"]),
-                layers=tuple(_layer(layer) for layer in text["layers"]),
-                host=tuple(HostOp(**op) for op in text["host"]),
-                graph_inputs=tuple(text["graph_inputs"]),
-                graph_outputs=tuple(text["graph_outputs"]),
-                usage=dict(text["usage"]),
-                external_rate=float(text["external_rate"]),
+                instructions=tuple(InstructionInfo(*info) for info in text.instructions),
+                layers=text.layers,
+                host=text.host,
+                graph_inputs=text.graph_inputs,
+                graph_outputs=text.graph_outputs,
+                usage=text.usage,
+                external_rate=text.external_rate,
             )
-        except (KeyError, TypeError, ValueError, ConfigError, struct.error) as error:
+            image._check(cycles)
+        except ValueError as error:  # a ConfigError, too
             raise ImageError(f"the description is damaged ({error}); generate it again") from None
+        return image
+
+    def _check(self, cycles: int) -> None:
+        """Raises ValueError unless the parts fit together, and to the ``cycles`` of the header."""
+        if cycles != min(self.cycles, _U32):
+            raise ValueError("its cycles are not those of the header")
+        check_program(
+            self.config,
+            self.instructions,
+            self.layers,
+            entry=self.entry,
+            profile_base=self.profile_base,
+        )
+        check_host([*self.inputs, *self.outputs], self.host)
+        end = self.entry + INSTRUCTION_BYTES * len(self.instructions)
+        if not any(
+            section.space == ImageSpace.SCRATCH
+            and section.address <= self.entry
+            and end <= section.address + len(section.data)
+            for section in self.sections
+        ):
+            raise ValueError("no section has the program")
 
 
 def padded_rows(data: bytes, row: int, stride: int) -> bytes:
@@ -361,22 +365,21 @@ def _pack_port(port: TensorPort) -> bytes:
     )
 
 
-def _unpack_port(raw: bytes, name: str, tensor: int, dtype: str) -> TensorPort:
+def _unpack_port(raw: bytes, config: AcceleratorConfig, **described: object) -> TensorPort:
     address, rank, *rest = _PORT.unpack(raw)
-    if rank > MAX_RANK:
-        raise ImageError(f"tensor {name} has {rank} dimensions, at most {MAX_RANK} are possible")
-    shape = tuple(rest[:rank])
-    strides = tuple(rest[MAX_RANK : MAX_RANK + rank])
-    zero_point, scale, element = rest[2 * MAX_RANK :]
-    last = address + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
-    if 0 in shape or last >= _SCRATCH_LIMIT or element != 1:
-        raise ImageError(f"tensor {name} does not lie within the scratchpad")
-    return TensorPort(name, tensor, dtype, shape, address, strides, scale, zero_point)
-
-
-def _layer(values: dict[str, Any]) -> LayerInfo:
-    output = values["output"]
-    if output is not None:
-        lists = {"shape": tuple(output["shape"]), "strides": tuple(output["strides"])}
-        output = TensorPort(**{**output, **lists})
-    return LayerInfo(**{**values, "output": output})
+    *_, zero_point, scale, element = rest
+    if rank > MAX_RANK or element != 1:
+        raise ImageError(
+            f"tensor {described['name']!r} has {rank} dimensions and elements of {element} bytes; "
+            f"at most {MAX_RANK} are possible, and bytes"
+        )
+    port = make_port(
+        shape=rest[:rank],
+        strides=rest[MAX_RANK : MAX_RANK + rank],
+        address=address,
+        zero_point=zero_point,
+        scale=scale,
+        **described,
+    )
+    check_port(port, config)
+    return port

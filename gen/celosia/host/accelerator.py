@@ -24,6 +24,8 @@ _REGISTERS = Register.CYCLES + 1
 _SLOWEST_HZ = 10_000
 #: Seconds between two looks at a run that goes on.
 _FIRST_PAUSE, _LAST_PAUSE = 0.0005, 0.05
+#: Seconds before the first of them at most: a prediction, or a clock, may be wrong.
+_LONGEST_PAUSE = 2.0
 #: Seconds that a boot from flash may take.
 _BOOT_SECONDS = 30.0
 #: Seconds that CYCLES may stand still in a run.
@@ -213,7 +215,7 @@ class RemoteAccelerator:
         begin = moved = time.monotonic()
         limit = self.link.timeout + image.watchdog_cycles / _SLOWEST_HZ
         if clock_mhz:
-            time.sleep(min(image.cycles / (1e6 * clock_mhz), limit))
+            time.sleep(min(image.cycles / (1e6 * clock_mhz), _LONGEST_PAUSE))
         pause, before = _FIRST_PAUSE, -1
         while True:
             state = self.state()

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from celosia.compiler.image import Image, TensorPort
+from celosia.compiler.image import HostTensor, Image, ImageError, TensorPort
 from celosia.errors import InputError
 from celosia.graph.ir import Array
 from celosia.samples import float_samples, quantize_samples
@@ -79,6 +79,26 @@ class Signature:
         # Should an input and an output have the same name, each is looked for on its side first.
         self.inputs = _named(image, image.graph_inputs, [*ports, *before, *results, *after])
         self.outputs = _named(image, image.graph_outputs, [*results, *after, *ports, *before])
+        self._check_flow(image)
+
+    def _check_flow(self, image: Image) -> None:
+        """Raises ImageError unless all that is computed comes from the inputs."""
+        known = {info.tensor for info in self.inputs}
+
+        def check(needed: Iterable[TensorPort | TensorInfo]) -> None:
+            for op in image.host:
+                if op.input["tensor"] in known:
+                    known.add(op.output["tensor"])
+            for info in needed:
+                if info.tensor not in known:
+                    raise ImageError(
+                        f"{image.model}: nothing gives the tensor {info.name!r}; generate the "
+                        "image again"
+                    )
+
+        check(image.inputs)
+        known.update(port.tensor for port in image.outputs)
+        check(self.outputs)
 
     def samples(self, given: Any) -> Samples:
         """``given`` as samples: an array if the model has one input, else a tuple in the order of
@@ -127,7 +147,7 @@ def _of_port(port: TensorPort) -> TensorInfo:
     return TensorInfo(port.name, port.shape, port.dtype, port.scale, port.zero_point, port.tensor)
 
 
-def _of_record(record: dict[str, Any]) -> TensorInfo:
+def _of_record(record: HostTensor) -> TensorInfo:
     """Of a tensor as host operations describe it."""
     return TensorInfo(
         record["name"],
