@@ -108,14 +108,14 @@ def samples(family: str) -> list[Sample]:
     """All builds of a family, the newest of each configuration."""
     found: dict[int, Sample] = {}
     for record in load(family):
-        config = AcceleratorConfig.from_dict(record["config"])
+        config = AcceleratorConfig.from_record(record["config"])
         found[config.fingerprint] = Sample(config, record["used"], record["fmax_mhz"])
     boards = RESULTS / "boards.json"
     builds = json.loads(boards.read_text(encoding="utf-8"))["builds"] if boards.exists() else {}
     for records in builds.values():
         for record in sorted(records.values(), key=lambda r: float(r["clock_mhz"])):
             if get_board(record["board"]).family == family:
-                config = AcceleratorConfig.from_dict(record["config"])
+                config = AcceleratorConfig.from_record(record["config"])
                 used = {name: counted["used"] for name, counted in record["resources"].items()}
                 fmax = max(record["fmax_mhz"].values(), default=None)
                 found[config.fingerprint] = Sample(config, used, fmax)

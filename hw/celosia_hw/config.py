@@ -176,22 +176,30 @@ class AcceleratorConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> AcceleratorConfig:
-        """The configuration that ``to_dict`` gave, in types that JSON has.
+        """The configuration with these parameters; those that are missing have their defaults.
 
         Raises:
-            ConfigError: a parameter is unknown, missing (there are no defaults), of another type or
-                outside of its range.
+            ConfigError: a parameter is unknown, of another type or outside of its range.
         """
         kinds = {f.name: type(f.default) for f in fields(cls)}
         if unknown := sorted(set(values) - set(kinds)):
             raise ConfigError(f"unknown parameters of an accelerator: {', '.join(unknown)}")
-        if missing := [name for name in kinds if name not in values]:
-            raise ConfigError(f"missing parameters of an accelerator: {', '.join(missing)}")
-        for name, kind in kinds.items():
-            # A bool or 4.0 equals an int, but has another fingerprint.
-            if type(values[name]) is not kind:
-                raise ConfigError(f"{name} must be of type {kind.__name__}, not {values[name]!r}")
+        for name, value in values.items():
+            # True or 4.0 equals an int, but has another fingerprint.
+            if type(value) is not kinds[name]:
+                raise ConfigError(f"{name} must be of type {kinds[name].__name__}, not {value!r}")
         return cls(**values)
+
+    @classmethod
+    def from_record(cls, values: dict[str, Any]) -> AcceleratorConfig:
+        """What ``to_dict`` gave, from a file.
+
+        Raises:
+            ConfigError: as for ``from_dict``, or a parameter is missing.
+        """
+        if missing := [f.name for f in fields(cls) if f.name not in values]:
+            raise ConfigError(f"missing parameters of an accelerator: {', '.join(missing)}")
+        return cls.from_dict(values)
 
     @property
     def fingerprint(self) -> int:

@@ -258,7 +258,7 @@ class Image:
             raise ImageError("the checksum is wrong, so the file is damaged; generate it again")
         try:
             text = decode(_part(data, text_at, text_length), Description)
-            config = AcceleratorConfig.from_dict(text.config)
+            config = AcceleratorConfig.from_record(text.config)
             if config.fingerprint != fingerprint:
                 raise ImageError("the fingerprint is not that of the configuration inside")
             named = [*text.inputs, *text.outputs]
