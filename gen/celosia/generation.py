@@ -16,14 +16,13 @@ from celosia.compiler.suggest import suggestion
 from celosia.errors import BoardError, FitError, ModelError
 from celosia.estimate import estimate
 from celosia.firmware.model_header import load_labels, model_header
+from celosia.folder import IMAGE, MANIFEST, MODEL, VERILOG, Folder
 from celosia.importer import load_tflite
 from celosia.output_directory import complete_directory
 from celosia.passes import optimize
 from celosia_hw.boards import Board, get_board
 from celosia_hw.boards import BoardError as UnknownBoard
-from celosia_hw.config import AcceleratorConfig, ConfigError
-
-MANIFEST = "manifest.json"
+from celosia_hw.config import AcceleratorConfig
 
 
 def generate(
@@ -46,8 +45,9 @@ def generate(
         output: folder to write, ``build`` and the model's name by default. It is written
             completely or not at all: ``top.v``, ``model.image``, ``model.h``, ``model.tflite`` (a
             copy) and ``manifest.json``.
-        config: configuration to use instead of one that is chosen for the model, or the manifest
-            that has it, so that the model runs on an accelerator that exists already.
+        config: configuration to use instead of one that is chosen for the model, or the folder
+            that has it (or its manifest), so that the model runs on an accelerator that exists
+            already.
         external_rate: bytes a cycle of the memory behind the external port, for the prediction.
         wishbone: write ``wishbone.v`` as well, the accelerator as a peripheral of that bus, with
             the primitives of the board's FPGA.
@@ -61,9 +61,9 @@ def generate(
             fit, or the folder cannot be written.
     """
     path = Path(model)
-    graph = optimize(load_tflite(path))
     target = _board(board)
     chosen = _config(config)
+    graph = optimize(load_tflite(path))
     if chosen is not None and array not in (None, (chosen.output_channels, chosen.input_channels)):
         raise BoardError(f"the configuration has the array {chosen.name}; leave the array out")
     try:
@@ -79,26 +79,30 @@ def generate(
 
     folder = Path(output) if output is not None else Path("build") / path.stem
     with complete_directory(folder, marker=MANIFEST) as work:
-        image.save(work / "model.image")
+        contents = {VERILOG: to_verilog(chosen).encode(), IMAGE: image.to_bytes()}
+        for name, content in contents.items():
+            (work / name).write_bytes(content)
         (work / "model.h").write_text(header)
-        (work / "top.v").write_text(to_verilog(chosen))
         if wishbone:
             technology = Technology(target.family)
             (work / "wishbone.v").write_text(wishbone_verilog(chosen, technology=technology))
-        shutil.copyfile(path, work / "model.tflite")
-        record = manifest(path, target, image)
+        shutil.copyfile(path, work / MODEL)
+        hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        record = manifest(path, target, image, hashes)
         (work / MANIFEST).write_text(json.dumps(record, indent=2) + "\n")
     return record
 
 
-def manifest(model: Path, board: Board, image: Image) -> dict[str, Any]:
-    """What was generated, in types that JSON has."""
+def manifest(model: Path, board: Board, image: Image, hashes: dict[str, str]) -> dict[str, Any]:
+    """What was generated, in types that JSON has; ``hashes`` are of the files that are checked
+    whenever the folder is read."""
     config = image.config
     cycles = image.cycles
     ideal = image.macs / config.macs_per_cycle
     return {
         "model": model.name,
         "sha256": _sha256(model),
+        "files": hashes,
         "board": board.name,
         "clock_mhz": board.clock_mhz,
         "array": config.name,
@@ -156,16 +160,9 @@ def _board(name: str) -> Board:
 def _config(given: AcceleratorConfig | Path | str | None) -> AcceleratorConfig | None:
     if given is None or isinstance(given, AcceleratorConfig):
         return given
-    try:
-        record = json.loads(Path(given).read_text())
-        return AcceleratorConfig.from_dict(record["config"])
-    except OSError as error:
-        raise BoardError(f"{given}: cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, ConfigError) as error:
-        raise BoardError(
-            f"{given}: has no configuration of an accelerator ({error}); give the manifest.json "
-            "that 'celosia generate' wrote"
-        ) from None
+    folder = Folder(Path(given).parent if Path(given).name == MANIFEST else given)
+    folder.check()
+    return folder.config
 
 
 def _source(image: Image, space: ImageSpace, key: str) -> str:

@@ -23,14 +23,17 @@ _ZERO_ROW = re.compile(r"^ +[^ =]+\[\d+\] = \d+'[dh]0+;\n", re.MULTILINE)
 def to_verilog(
     config: AcceleratorConfig, *, name: str = "celosia", technology: Technology | None = None
 ) -> str:
-    """The Verilog text of module ``name``; the same text for the same configuration.
+    """The Verilog text of module ``name``; the same text for the same configuration, whose
+    fingerprint its first line names.
 
     With a ``technology`` it has instances of that family's primitives, else their twins.
 
     Memories have no initial contents: no memory is read before it is written, but as a word of
     weight zero or in a delay line whose output does not count yet, and the SPRAM of iCE40 has none.
     """
-    return component_to_verilog(Accelerator(config), name=name, technology=technology)
+    text = component_to_verilog(Accelerator(config), name=name, technology=technology)
+    title = f"// Celosia's accelerator {config.name}, fingerprint {config.fingerprint:#010x}"
+    return f"{title}\n{text}"
 
 
 def wishbone_verilog(

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from celosia.compiler.image import Image
 from celosia.errors import InputError, ToolError
+from celosia.folder import IMAGE, MANIFEST, MODEL, Folder
 from celosia.graph.ir import Graph
 from celosia.importer import load_tflite
 from celosia.passes import optimize
@@ -113,18 +114,20 @@ def simulate(
     Raises:
         CelosiaError: a file or the input is bad, a tool is missing, or the run ended with an error.
     """
-    directory = Path(directory)
-    folder = Path(model) if model is not None else directory
-    verilog = _read(directory / "top.v")
-    image = Image.load(folder / "model.image")
-    fingerprint = _fingerprint(directory / "manifest.json")
-    if fingerprint != image.config.fingerprint:
+    hardware = Folder(directory)
+    files = Folder(model) if model is not None else hardware
+    folder = files.path
+    verilog = hardware.verilog()
+    if files.config.fingerprint != hardware.config.fingerprint:
         raise InputError(
-            f"{folder / 'model.image'}: compiled for the configuration "
-            f"{image.config.fingerprint:#010x}, but the accelerator in {directory} has "
-            f"{fingerprint:#010x}; generate the model with --hardware {directory}"
+            f"{folder / MANIFEST}: generated for the configuration "
+            f"{files.config.fingerprint:#010x}, but the accelerator in {directory} has "
+            f"{hardware.config.fingerprint:#010x}; generate the model with --hardware {directory}"
         )
-    graph = load_tflite(folder / "model.tflite")
+    image = files.image()
+    for checked in (hardware, files):
+        checked.check()
+    graph = load_tflite(folder / MODEL)
     kind = check_trace(Path(trace)) if trace is not None else None
     check = _Check(image, graph)
     values = _samples(graph, inputs, samples)
@@ -197,6 +200,19 @@ class _Check:
         #: What was compiled; its tensors have the same identifiers, where they still exist.
         self.optimized = optimize(graph)
         self.built = Path()
+        outputs = [layer.output for layer in image.layers if layer.output is not None]
+        for port in (*image.inputs, *image.outputs, *outputs):
+            found = self.optimized.tensors.get(port.tensor)
+            if found is None or (found.name, found.dtype.value, found.shape) != (
+                port.name,
+                port.dtype,
+                port.shape,
+            ):
+                raise InputError(
+                    f"{image.model}: {IMAGE} has the tensor {port.name!r}, which {MODEL} has not, "
+                    "or with another type or shape, so one of these files was replaced; generate "
+                    "the folder again"
+                )
 
     def inputs(self, value: npt.NDArray[np.generic]) -> list[npt.NDArray[np.generic]]:
         """What the accelerator is given: the sample, quantized on the host if the model says so."""
@@ -246,22 +262,6 @@ def _layer_at(image: Image, instruction: int) -> str:
         return ""
     layer = image.instructions[instruction].layer
     return image.layers[layer].name if layer >= 0 else ""
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read: {error.strerror}; 'celosia generate' writes this folder"
-        ) from None
-
-
-def _fingerprint(manifest: Path) -> int:
-    try:
-        return int(json.loads(_read(manifest))["fingerprint"])
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{manifest}: damaged; generate the folder again") from None
 
 
 def _samples(

@@ -253,7 +253,7 @@ def test_a_missing_tool_is_told_and_writes_nothing(
     [
         (None, "manifest.json: cannot be read: No such file or directory; 'celosia generate' wri"),
         ("{", "manifest.json: damaged"),
-        ("{}", "manifest.json: damaged ('config')"),
+        ("{}", "manifest.json: damaged (Object missing required"),
         ('{"config": {}}', "manifest.json: damaged"),
     ],
 )

@@ -109,8 +109,8 @@ def test_default_folder_is_named_after_the_model(
             "the 8 multipliers do 16; the array 4x4 would do",
         ),
         ("large.tflite", [], "FitError", "bytes short"),
-        ("digits.tflite", ["--hardware", "absent"], "BoardError", "absent/manifest.json: cannot"),
-        ("digits.tflite", ["--hardware", "odd"], "BoardError", "has no configuration"),
+        ("digits.tflite", ["--hardware", "absent"], "InputError", "absent/manifest.json: cannot"),
+        ("digits.tflite", ["--hardware", "odd"], "InputError", "odd/manifest.json: damaged"),
         ("digits.tflite", ["-o", "text.tflite"], "OutputError", "exists and is not a folder"),
         ("digits.tflite", ["-o", "odd"], "OutputError", "Celosia did not write it"),
     ],
@@ -133,7 +133,7 @@ def test_refusals_have_one_message_and_leave_nothing(
     Path("large.tflite").write_bytes(model_of_size(300))
     Path("odd").mkdir()
     Path("odd/notes.txt").write_text("notes")
-    if message == "has no configuration":
+    if message == "odd/manifest.json: damaged":
         Path("odd/manifest.json").write_text('{"model": "odd"}')
     before = names(tmp_path)
     arguments = ["--board", "icebreaker", "-o", "out", *options, *(["--json"] if as_json else [])]

@@ -228,7 +228,7 @@ def test_what_a_board_cannot_do_is_told(
         (None, "build.json: there is none; run 'celosia build "),
         ("{", "build.json: damaged"),
         ("[]", "build.json: damaged"),
-        ('{"board": "icebreaker"}', "build.json: damaged ('bitstream')"),
+        ('{"board": "icebreaker"}', "build.json: damaged (Object missing required"),
         ('{"board": "breadboard", "bitstream": "top.bin"}', "there is no board 'breadboard'"),
         ('{"board": "icebreaker", "bitstream": "top.bin"}', "top.bin: is missing; run 'celosia bu"),
     ],

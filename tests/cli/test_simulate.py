@@ -229,7 +229,7 @@ def test_bad_input_has_one_message(
         ("model.tflite", None, "model.tflite: cannot be read"),
         ("manifest.json", None, "manifest.json: "),
         ("manifest.json", b"{", "manifest.json: damaged"),
-        ("top.v", b"module celosia(; endmodule", "Verilator failed"),
+        ("top.v", b"module celosia(; endmodule", "top.v: is not the file that was generated"),
     ],
 )
 def test_a_damaged_folder_has_one_message(

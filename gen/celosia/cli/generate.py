@@ -117,7 +117,6 @@ def generate(
     """
     from celosia import generate as run
 
-    config = hardware / "manifest.json" if hardware is not None else None
     if output is None:
         output = Path("build") / model.stem
     with progress_bars({}, quiet=quiet) as advance:
@@ -127,7 +126,7 @@ def generate(
             board=board,
             array=array,
             output=output,
-            config=config,
+            config=hardware,
             wishbone=wishbone,
             labels=labels,
         )

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
 
 from celosia.compiler.image import Image
 from celosia.errors import InputError
+from celosia.folder import IMAGE, MANIFEST, Folder
+from celosia.records import decode
 
 
 @dataclass(frozen=True)
@@ -24,37 +28,39 @@ class ModelFiles:
 def load_model_files(path: Path | str) -> ModelFiles:
     """Reads an image, or the folder that has one as ``model.image``.
 
-    Of a folder, the clock is that of the bitstream built there, else that of the board.
+    Of a folder, the clock is that of the bitstream built there, else that of the board; without a
+    manifest, as if the image was given alone.
 
     Raises:
         ImageError: the image is missing, damaged or of another version.
-        InputError: the manifest of a folder is damaged.
+        InputError: the manifest of a folder is damaged, or a file was changed since.
     """
     path = Path(path)
     if not path.is_dir():
         return ModelFiles(Image.load(path))
-    image = Image.load(path / "model.image")
-    manifest = _record(path / "manifest.json")
-    built = _record(path / "build.json")
-    if built.get("fingerprint") != image.config.fingerprint:
-        built = {}
-    clock = built.get("clock_mhz", manifest.get("clock_mhz"))
-    labels = manifest.get("labels", [])
-    if not isinstance(clock, float | int | None) or not isinstance(labels, list):
-        raise InputError(f"{path / 'manifest.json'}: damaged; generate the folder again")
-    return ModelFiles(image, clock, tuple(str(label) for label in labels))
+    if not (path / MANIFEST).exists():
+        return ModelFiles(Image.load(path / IMAGE))
+    folder = Folder(path)
+    image = folder.image()
+    folder.check()
+    built = _built(path / "build.json")
+    clock = built.clock_mhz if built.fingerprint == image.config.fingerprint else None
+    return ModelFiles(image, clock or folder.clock_mhz, folder.labels)
 
 
-def _record(path: Path) -> dict[str, Any]:
-    """A JSON object; empty if there is no such file."""
+class _Built(msgspec.Struct):
+    """What a host wants to know of ``build.json``."""
+
+    fingerprint: int | None = None
+    clock_mhz: Annotated[float, Meta(gt=0, le=1000)] | None = None
+
+
+def _built(file: Path) -> _Built:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        return decode(file.read_bytes(), _Built)
     except FileNotFoundError:
-        return {}
+        return _Built()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError:
-        record = None
-    if not isinstance(record, dict):
-        raise InputError(f"{path}: damaged; write the folder again")
-    return record
+        raise InputError(f"{file}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"{file}: damaged ({error}); run 'celosia build' again") from None

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from celosia.errors import BoardError, FitError, OutputError, TimingError, ToolError
-from celosia.generation import MANIFEST
+from celosia.folder import MANIFEST, Folder
 from celosia_hw.boards import Board, get_board
 from celosia_hw.boards import BoardError as UnknownBoard
-from celosia_hw.config import AcceleratorConfig, ConfigError
+from celosia_hw.config import AcceleratorConfig
 
 from .advice import clock_message, fit_message
 from .blocks import Blocks
@@ -134,7 +134,8 @@ def build(
             and what is at work.
 
     Raises:
-        BoardError: the folder is not what ``generate`` writes, or the board cannot make the clock.
+        InputError: the folder is not what ``generate`` writes, or a file in it was changed.
+        BoardError: the board is unknown or cannot make the clock.
         ToolError: a tool is missing or fails.
         FitError: the design is larger than the device.
         TimingError: no seed meets the clock.
@@ -142,10 +143,12 @@ def build(
     """
     began = time.monotonic()
     directory = Path(directory)
-    board, config, manifest = _read_manifest(directory)
-    clock_mhz = manifest["clock_mhz"] if clock_mhz is None else clock_mhz
+    folder = Folder(directory)
+    folder.check()
+    board, config = _board(folder), folder.config
+    clock_mhz = folder.clock_mhz if clock_mhz is None else clock_mhz
     if flash is None:
-        flash = _wants_flash(board, manifest)
+        flash = _wants_flash(board, folder)
     with _written_anew(directory) as work:
         stages: dict[str, float] = {}
         with _timed(stages, "elaborate", progress or _silent):
@@ -297,11 +300,10 @@ def _main_clock(routed: Routed, sources: Sources) -> Clock:
     return main[0] if main else clocks[0]
 
 
-def _wants_flash(board: Board, manifest: dict[str, Any]) -> bool:
+def _wants_flash(board: Board, folder: Folder) -> bool:
     """Whether a design reads the board's flash memory unless it is told not to."""
     can = board.flash is not None and board.flash.resource is not None
-    weights = manifest.get("memories", {}).get("weights", {})
-    return can and (board.family != "ice40" or weights.get("source") == "external")
+    return can and (board.family != "ice40" or folder.external)
 
 
 def _elaborate(
@@ -313,24 +315,11 @@ def _elaborate(
         raise BoardError(str(error)) from None
 
 
-def _read_manifest(directory: Path) -> tuple[Board, AcceleratorConfig, dict[str, Any]]:
-    file = directory / MANIFEST
+def _board(folder: Folder) -> Board:
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-        config = AcceleratorConfig.from_dict(manifest["config"])
-        board = get_board(manifest["board"])
-        float(manifest["clock_mhz"])
-    except OSError as error:
-        raise BoardError(
-            f"{file}: cannot be read: {error.strerror}; 'celosia generate' writes this folder"
-        ) from None
+        return get_board(folder.board)
     except UnknownBoard as error:
-        raise BoardError(f"{file}: {error}") from None
-    except (ValueError, KeyError, TypeError, ConfigError) as error:
-        raise BoardError(
-            f"{file}: damaged ({error}); 'celosia generate' writes this folder"
-        ) from None
-    return board, config, manifest
+        raise BoardError(f"{folder.path / MANIFEST}: {error}") from None
 
 
 @contextmanager

@@ -8,17 +8,22 @@ memory unless ``-S`` is given; ``-o`` is the same.
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
 
 from celosia.compiler.boot import flash_content
 from celosia.compiler.image import Image
 from celosia.errors import BoardError, FitError, OutputError, ToolError
+from celosia.folder import IMAGE, MANIFEST, Folder
+from celosia.host.model_files import load_model_files
+from celosia.records import decode
 from celosia_hw.boards import Board, get_board
 from celosia_hw.boards import BoardError as UnknownBoard
 
@@ -101,12 +106,13 @@ def plan_programming(
     Raises:
         BoardError: there is no finished build, or no program loads that board in that way.
         ImageError: the model's image is damaged, or for other hardware.
+        InputError: a file of the folder was changed since it was generated.
         FitError: the model is larger than the flash memory.
     """
     directory = Path(directory)
     board, bitstream, record = _read_record(directory)
     commands = _commands(board, bitstream, sram=sram, cable=cable)
-    offset = None if sram else record.get("flash_offset")
+    offset = None if sram else record.flash_offset
     folder = Path(model) if model is not None else directory
     data = folder / DATA if offset is not None else None
     image = _image(folder, board, record) if data is not None else None
@@ -211,13 +217,13 @@ def _no_way(board: Board, bitstream: Path, *, sram: bool, cable: str | None) -> 
     )
 
 
-def _image(folder: Path, board: Board, record: dict[str, Any]) -> Image:
-    file = folder / "model.image"
-    image = Image.load(file)
-    if image.config.fingerprint != record.get("fingerprint"):
+def _image(folder: Path, board: Board, record: _Record) -> Image:
+    file = folder / IMAGE
+    image = load_model_files(folder).image
+    if image.config.fingerprint != record.fingerprint:
         raise BoardError(f"{file}: is for another accelerator than the bitstream; build again")
     size = len(flash_content(image))
-    if board.flash is None or record["flash_offset"] + size > board.flash.bytes:
+    if board.flash is None or (record.flash_offset or 0) + size > board.flash.bytes:
         raise FitError(
             f"{file}: its {size:,} bytes do not fit into the flash memory of {board.name} behind "
             f"the bitstream; build with --no-flash, and load the model through the link"
@@ -225,22 +231,39 @@ def _image(folder: Path, board: Board, record: dict[str, Any]) -> Image:
     return image
 
 
-def _read_record(directory: Path) -> tuple[Board, Path, dict[str, Any]]:
+class _Record(msgspec.Struct):
+    """What is read of ``build.json``."""
+
+    board: str
+    bitstream: Literal["top.bin", "top.bit"]
+    fingerprint: int | None = None
+    flash_offset: Annotated[int, Meta(ge=0, lt=1 << 32)] | None = None
+
+
+def _read_record(directory: Path) -> tuple[Board, Path, _Record]:
     file = directory / RECORD
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-        board = get_board(record["board"])
-        bitstream = directory / record["bitstream"]
+        record = decode(file.read_bytes(), _Record)
+        board = get_board(record.board)
     except FileNotFoundError:
         raise BoardError(f"{file}: there is none; run 'celosia build {directory}' first") from None
     except OSError as error:
         raise BoardError(f"{file}: cannot be read: {error.strerror}") from None
     except UnknownBoard as error:
         raise BoardError(f"{file}: {error}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise BoardError(
             f"{file}: damaged ({error}); run 'celosia build {directory}' again"
         ) from None
+    bitstream = directory / record.bitstream
     if not bitstream.is_file():
         raise BoardError(f"{bitstream}: is missing; run 'celosia build {directory}' again")
+    if (directory / MANIFEST).exists():
+        folder = Folder(directory)
+        folder.check()
+        if record.fingerprint != folder.config.fingerprint:
+            raise BoardError(
+                f"{file}: the bitstream is of another accelerator than the folder; run 'celosia "
+                f"build {directory}' again"
+            )
     return board, bitstream, record

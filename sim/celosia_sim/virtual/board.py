@@ -17,6 +17,7 @@ from types import TracebackType
 from celosia.compiler.boot import flash_content
 from celosia.compiler.image import Image
 from celosia.errors import ToolError
+from celosia.host.model_files import load_model_files
 from celosia_hw.config import AcceleratorConfig
 from celosia_hw.core import Core, LinkKind
 from celosia_hw.flash.reader import FlashReader
@@ -73,7 +74,7 @@ class VirtualBoard:
         self._work: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> VirtualBoard:
-        image = Image.load(self.folder / "model.image")
+        image = load_model_files(self.folder).image
         content = self._flash_content(image)
         self._progress("compile", 0)
         built = build(
