@@ -309,11 +309,14 @@ class Graph:
 
     def producer(self, tensor: TensorId) -> Op | None:
         """The operation that computes ``tensor``, or None for an input or a constant."""
-        return next((op for op in self.ops if op.output == tensor), None)
+        for op in self.ops:
+            if op.output == tensor:
+                return op
+        return None
 
     def consumers(self, tensor: TensorId) -> list[Op]:
         """The operations that read ``tensor``, in order, residual operands included."""
-        return [op for op in self.ops if tensor in operands(op)]
+        return [op for op in self.ops if reads(op, tensor)]
 
 
 def result_quantization(graph: Graph, op: Op) -> Quantization | None:
@@ -321,6 +324,14 @@ def result_quantization(graph: Graph, op: Op) -> Quantization | None:
     if isinstance(op, ArrayOp) and op.epilogue is not None and op.epilogue.inner is not None:
         return op.epilogue.inner
     return graph.tensors[op.output].quantization
+
+
+def reads(op: Op, tensor: TensorId) -> bool:
+    """Whether ``tensor`` is one of the operation's operands."""
+    if tensor in op.inputs:
+        return True
+    epilogue = getattr(op, "epilogue", None)
+    return isinstance(epilogue, ResidualAdd) and epilogue.other == tensor
 
 
 def operands(op: Op) -> list[TensorId]:

@@ -9,6 +9,7 @@ connected layers tie nothing.
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -51,28 +52,51 @@ class Tie:
     second_channels: Indices
 
 
-def ties(graph: Graph) -> list[Tie]:
-    """All ties between the channels of the graph's tensors."""
-    return [tie for op in graph.ops for tie in (*_ties(graph, op), *_residual_ties(graph, op))]
+class Ties:
+    """All ties between the channels of a graph's tensors."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._ties = [
+            t for op in graph.ops for t in (*_ties(graph, op), *_residual_ties(graph, op))
+        ]
+        self._of: dict[TensorId, list[int]] = defaultdict(list)
+        for number, tie in enumerate(self._ties):
+            self._of[tie.first].append(number)
+            self._of[tie.second].append(number)
+
+    def spread(self, kept: Kept, tensor: TensorId | None = None) -> set[TensorId]:
+        """Extend ``kept`` (changed in place) by all that is tied to a channel that is kept.
+
+        With ``tensor``, channels of that one alone were added since. Returns the tensors that were
+        extended.
+        """
+        waiting = deque(range(len(self._ties)) if tensor is None else self._of[tensor])
+        queued = set(waiting)
+        extended = set()
+        while waiting:
+            number = waiting.popleft()
+            queued.remove(number)
+            tie = self._ties[number]
+            first, second = kept[tie.first], kept[tie.second]
+            together = first[tie.first_channels] | second[tie.second_channels]
+            for key, mask, channels in (
+                (tie.first, first, tie.first_channels),
+                (tie.second, second, tie.second_channels),
+            ):
+                before = int(mask.sum())
+                np.logical_or.at(mask, channels, together)
+                if int(mask.sum()) == before:
+                    continue
+                extended.add(key)
+                more = [other for other in self._of[key] if other not in queued]
+                waiting.extend(more)
+                queued.update(more)
+        return extended
 
 
 def tied_inputs(graph: Graph, op: Op) -> bool:
     """Whether all inputs' channels are accounted for by ties (or by weights)."""
     return isinstance(op, Conv2D | FullyConnected) or any(True for _ in _ties(graph, op))
-
-
-def spread(kept: Kept, all_ties: list[Tie]) -> None:
-    """Extend ``kept`` (changed in place) by all that is tied to a channel that is kept."""
-    changed = True
-    while changed:
-        changed = False
-        for tie in all_ties:
-            first, second = kept[tie.first], kept[tie.second]
-            together = first[tie.first_channels] | second[tie.second_channels]
-            before = int(first.sum()) + int(second.sum())
-            np.logical_or.at(first, tie.first_channels, together)
-            np.logical_or.at(second, tie.second_channels, together)
-            changed |= int(first.sum()) + int(second.sum()) != before
 
 
 def features(channels: int, count: int) -> Indices | None:

@@ -9,6 +9,8 @@ other operand, if it is the later one, is computed in front of it.
 
 from __future__ import annotations
 
+import copy
+
 from celosia.arithmetic.fixed_point import clamp_range
 from celosia.graph.ir import (
     Activation,
@@ -66,13 +68,16 @@ def _fused(graph: Graph, total: TensorId) -> Graph | None:
 
 def _into(graph: Graph, add: Add, operand: TensorId, other: TensorId) -> Graph | None:
     """The graph with ``add`` fused into the operation that computes ``operand``, if possible."""
-    result = copied(graph)
-    taker, inner = result.producer(operand), result.tensors[operand]
+    taker, inner = graph.producer(operand), graph.tensors[operand]
     activation = _activation(graph, add)
     if not has_weights(taker) or taker.epilogue is not None or inner.quantization is None:
         return None
     if activation is None or sole_consumer(graph, operand) is not add:
         return None
+    # A copy of no more than what changes: there may be as many additions as operations.
+    before, taker = taker, copy.copy(taker)
+    ops = [taker if op is before else op for op in graph.ops if op is not add]
+    result = Graph(graph.name, graph.tensors, ops, graph.inputs, graph.outputs)
     # Possible as nothing but the addition reads what the operation computes.
     move_in_front(result, other, taker)
     taker.epilogue = ResidualAdd(
@@ -83,7 +88,6 @@ def _into(graph: Graph, add: Add, operand: TensorId, other: TensorId) -> Graph |
         add.index,
         inner.name,
     )
-    result.ops = [op for op in result.ops if op.output != add.output]
     taker.output = add.output
     return result
 

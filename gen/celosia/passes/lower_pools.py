@@ -13,6 +13,7 @@ from celosia.graph.ir import (
     Lookup,
     MaxPool2D,
     Mean,
+    Op,
     Reshape,
     ResidualAdd,
     Tensor,
@@ -27,17 +28,19 @@ def apply(graph: Graph) -> tuple[Graph, bool]:
     """The graph with a Lookup, and a Reshape where axes vanish, for each such operation."""
     result = copied(graph)
     changed = False
-    for op in list(result.ops):
+    ops: list[Op] = []
+    for op in result.ops:
         values = _values(result, op) if isinstance(op, AveragePool2D | MaxPool2D | Mean) else None
         if values is None:
+            ops.append(op)
             continue
         assert isinstance(op, AveragePool2D | MaxPool2D | Mean)
         lookup = Lookup(
             op.index, op.inputs, op.output, values=values, epilogue=op.epilogue, clamp=op.clamp
         )
-        number = next(i for i, other in enumerate(result.ops) if other is op)
-        result.ops[number : number + 1] = _with_shape(result, lookup)
+        ops += _with_shape(result, lookup)
         changed = True
+    result.ops = ops
     return result, changed
 
 

@@ -12,11 +12,14 @@ What a removed channel was computed from may then be unused, too: apply until no
 
 from __future__ import annotations
 
+import heapq
+from collections import defaultdict
+
 import numpy as np
 import numpy.typing as npt
 
 from celosia.graph.ir import Conv2D, FullyConnected, Graph, Padding, TensorId
-from celosia.passes.channels import Kept, Tie, features, restrict, spread, tied_inputs, ties
+from celosia.passes.channels import Kept, Ties, features, restrict, tied_inputs
 from celosia.passes.ranges import Ranges, tensor_ranges
 from celosia.passes.rewrite import copied, zero_point
 
@@ -28,10 +31,10 @@ def apply(graph: Graph) -> tuple[Graph, bool]:
     theirs, and every tensor keeps one at least."""
     result = copied(graph)
     ranges = tensor_ranges(result)
-    all_ties = ties(result)
+    ties = Ties(result)
     kept = _demanded(result, ranges)
-    spread(kept, all_ties)
-    biases = _settle(result, ranges, kept, all_ties)
+    ties.spread(kept)
+    biases = _settle(result, ranges, kept, ties)
     if all(mask.all() for mask in kept.values()):
         return result, False
     for op in result.ops:
@@ -78,24 +81,34 @@ def _needed_by(graph: Graph, op: Conv2D | FullyConnected, ranges: Ranges) -> npt
 
 
 def _settle(
-    graph: Graph, ranges: Ranges, kept: Kept, all_ties: list[Tie]
+    graph: Graph, ranges: Ranges, kept: Kept, ties: Ties
 ) -> dict[int, npt.NDArray[np.int32]]:
     """Keep what cannot go after all (``kept`` changes); the biases that absorb all the rest.
 
     A tensor keeps one channel at least; a bias must stay in int32.
     """
-    while True:
-        biases = {}
-        back: tuple[TensorId, int] | None = next(
-            ((key, 0) for key, mask in kept.items() if not mask.any()), None
-        )
-        for op in graph.ops:
-            if back is None and isinstance(op, Conv2D | FullyConnected):
-                biases[id(op)], back = _absorbed(graph, op, ranges, kept)
+    for key, mask in kept.items():
+        if not mask.any():
+            mask[0] = True
+            ties.spread(kept, key)
+    weighted = [op for op in graph.ops if isinstance(op, Conv2D | FullyConnected)]
+    readers: dict[TensorId, list[int]] = defaultdict(list)
+    for number, op in enumerate(weighted):
+        readers[op.inputs[0]].append(number)
+    biases = {}
+    # Always the first whose input has changed: what it brings back may help those behind.
+    waiting = list(range(len(weighted)))
+    while waiting:
+        op = weighted[heapq.heappop(waiting)]
+        biases[id(op)], back = _absorbed(graph, op, ranges, kept)
         if back is None:
-            return biases
-        kept[back[0]][back[1]] = True
-        spread(kept, all_ties)
+            continue
+        tensor, channel = back
+        kept[tensor][channel] = True
+        for changed in {tensor, *ties.spread(kept, tensor)}:
+            for number in readers[changed]:
+                heapq.heappush(waiting, number)
+    return biases
 
 
 def _absorbed(

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from celosia.graph.ir import Graph, Lookup, Reshape, ResidualAdd
+from celosia.graph.ir import ArrayOp, Graph, Lookup, Op, Reshape, ResidualAdd, TensorId
 from celosia.passes.fuse_table import table_of
 from celosia.passes.ranges import Ranges, tensor_ranges
-from celosia.passes.rewrite import copied, redirect, same_quantization
+from celosia.passes.rewrite import copied, same_quantization
 
 
 def apply(graph: Graph) -> tuple[Graph, bool]:
@@ -19,15 +21,26 @@ def apply(graph: Graph) -> tuple[Graph, bool]:
     result = copied(graph)
     ranges = tensor_ranges(result)
     changed = False
+    # What each removed Lookup's output is now; its readers come behind it.
+    instead: dict[TensorId, TensorId] = {}
     for number, op in enumerate(result.ops):
+        _read_instead(op, instead)
         if not isinstance(op, Lookup) or not _is_identity(result, op, ranges):
             continue
         if op.output in result.outputs:
             result.ops[number] = Reshape(op.index, op.inputs, op.output)
         else:
-            redirect(result, op.output, op.inputs[0])
+            instead[op.output] = op.inputs[0]
         changed = True
     return result, changed
+
+
+def _read_instead(op: Op, instead: dict[TensorId, TensorId]) -> None:
+    op.inputs = [instead.get(tensor, tensor) for tensor in op.inputs]
+    if isinstance(op, ArrayOp) and isinstance(op.epilogue, ResidualAdd):
+        other = op.epilogue.other
+        if other in instead:
+            op.epilogue = replace(op.epilogue, other=instead[other])
 
 
 def _is_identity(graph: Graph, op: Lookup, ranges: Ranges) -> bool:

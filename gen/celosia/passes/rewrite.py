@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import TypeGuard
 
 from celosia.arithmetic.fixed_point import clamp_range
@@ -16,9 +15,9 @@ from celosia.graph.ir import (
     FullyConnected,
     Graph,
     Op,
-    ResidualAdd,
     TensorId,
     operands,
+    reads,
     result_quantization,
 )
 
@@ -45,8 +44,13 @@ def sole_consumer(graph: Graph, tensor: TensorId) -> Op | None:
     """The only operation that reads ``tensor``, if it is no output of the graph."""
     if tensor in graph.outputs:
         return None
-    readers = graph.consumers(tensor)
-    return readers[0] if len(readers) == 1 else None
+    found = None
+    for op in graph.ops:
+        if reads(op, tensor):
+            if found is not None:
+                return None
+            found = op
+    return found
 
 
 def is_constant(graph: Graph, tensor: TensorId) -> bool:
@@ -63,15 +67,6 @@ def zero_point(graph: Graph, tensor: TensorId) -> int:
 
 def same_quantization(graph: Graph, first: TensorId, second: TensorId) -> bool:
     return graph.tensors[first].quantization == graph.tensors[second].quantization
-
-
-def redirect(graph: Graph, old: TensorId, new: TensorId) -> None:
-    """Let every operation that reads ``old`` read ``new`` instead; changes ``graph``."""
-    for op in graph.ops:
-        op.inputs = [new if tensor == old else tensor for tensor in op.inputs]
-        if isinstance(op, ArrayOp) and isinstance(op.epilogue, ResidualAdd):
-            other = op.epilogue.other
-            op.epilogue = replace(op.epilogue, other=new if other == old else other)
 
 
 def has_weights(op: Op | None) -> TypeGuard[Conv2D | DepthwiseConv2D | FullyConnected]:
