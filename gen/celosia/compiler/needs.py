@@ -59,14 +59,13 @@ def window_needs(graph: Graph, op: Conv2D | DepthwiseConv2D) -> Needs:
     return Needs(border, max(reach[0] - height, 0), max(reach[1] - width, 0))
 
 
-def padded_readers(ops: list[Op], tensor: TensorId) -> bool:
-    """Whether some convolution reads ``tensor`` with padding."""
-    return any(
-        isinstance(op, Conv2D | DepthwiseConv2D)
-        and op.inputs[0] == tensor
-        and op.padding != Padding()
+def padded_inputs(ops: list[Op]) -> set[TensorId]:
+    """The tensors that some convolution reads with padding."""
+    return {
+        op.inputs[0]
         for op in ops
-    )
+        if isinstance(op, Conv2D | DepthwiseConv2D) and op.padding != Padding()
+    }
 
 
 class Classes:
@@ -74,16 +73,30 @@ class Classes:
 
     def __init__(self) -> None:
         self._parent: dict[TensorId, TensorId] = {}
+        #: Of each representative, all of its set.
+        self._members: dict[TensorId, list[TensorId]] = {}
 
     def find(self, tensor: TensorId) -> TensorId:
         """The representative of the set of ``tensor``."""
-        parent = self._parent.setdefault(tensor, tensor)
-        if parent != tensor:
-            parent = self._parent[tensor] = self.find(parent)
-        return parent
+        if tensor not in self._parent:
+            self._parent[tensor] = tensor
+            self._members[tensor] = [tensor]
+        root = tensor
+        while self._parent[root] != root:
+            root = self._parent[root]
+        while tensor != root:
+            self._parent[tensor], tensor = root, self._parent[tensor]
+        return root
+
+    def members(self, tensor: TensorId) -> list[TensorId]:
+        """All of the set of ``tensor``, in no order."""
+        return self._members[self.find(tensor)]
 
     def unite(self, a: TensorId, b: TensorId) -> None:
-        self._parent[self.find(b)] = self.find(a)
+        root, other = self.find(a), self.find(b)
+        if root != other:
+            self._parent[other] = root
+            self._members[root] += self._members.pop(other)
 
     def same(self, a: TensorId, b: TensorId) -> bool:
         return self.find(a) == self.find(b)

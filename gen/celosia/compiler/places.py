@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from math import prod
 
@@ -12,7 +13,7 @@ from celosia.compiler.layout import Layout, image_shape, round_up
 from celosia.compiler.lower_conv import conv_kernel
 from celosia.compiler.lower_dense import dense_kernel, dense_shape
 from celosia.compiler.lower_matrix import Kernel, choose_taps
-from celosia.compiler.needs import Needs, padded_readers
+from celosia.compiler.needs import Needs, padded_inputs
 from celosia.compiler.sharing import Sharing, residual
 from celosia.compiler.step import Limits
 from celosia.compiler.storage import Place, Placement
@@ -55,6 +56,11 @@ class _Placer:
         self.sharing = Sharing(graph, ops, config)
         self.placement = Placement(aliases=self.sharing.aliases)
         self._layouts: dict[TensorId, Layout] = {}
+        self._padded = padded_inputs(ops)
+        #: Of each set of tensors with one layout, the operations whose first operand is there.
+        self._readers: dict[TensorId, list[Op]] = defaultdict(list)
+        for op in ops:
+            self._readers[self.sharing.layouts.find(op.inputs[0])].append(op)
         for tensor in self.sharing.tensors:
             if self.sharing.storages.find(tensor) not in self.sharing.parts:
                 self._place_whole(tensor)
@@ -94,7 +100,7 @@ class _Placer:
 
     def _cost_key(self, root: TensorId) -> Callable[[Layout], tuple[int, bool, bool, int]]:
         """Fewest cycles first, then pixels that begin at units, then the least memory."""
-        readers = [op for op in self.ops if self.sharing.layouts.find(op.inputs[0]) == root]
+        readers = self._readers[root]
 
         def key(layout: Layout) -> tuple[int, bool, bool, int]:
             cost = sum(self._cost(op, layout) for op in readers)
@@ -143,7 +149,7 @@ class _Placer:
         for t in members:
             value = None
             quantization = self.graph.tensors[t].quantization
-            if padded_readers(self.ops, t) and quantization is not None:
+            if t in self._padded and quantization is not None:
                 value = quantization.zero_point
             self.placement.places[t] = Place(storage.number, before, layouts[t], value)
 

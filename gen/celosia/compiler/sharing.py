@@ -71,6 +71,7 @@ class Sharing:
         self.aliases: set[TensorId] = set()
         self._needs: dict[TensorId, Needs] = {}
         self.tensors = _tensors(graph, ops)
+        self._order = {tensor: number for number, tensor in enumerate(self.tensors)}
         self.first = dict.fromkeys(graph.inputs, -1)
         self.first |= {op.output: number for number, op in enumerate(ops)}
         self.last = dict(self.first)
@@ -93,7 +94,7 @@ class Sharing:
 
     def members(self, tensor: TensorId) -> list[TensorId]:
         """All tensors in the storage of ``tensor``, parts of them not included."""
-        return [t for t in self.tensors if self.storages.same(t, tensor)]
+        return self._ordered(self.storages.members(tensor))
 
     def lifetime(self, tensor: TensorId) -> tuple[int, int]:
         """First and last operation that uses the storage of ``tensor``, parts included."""
@@ -200,7 +201,10 @@ class Sharing:
 
     def _with_layout(self, members: Iterable[TensorId]) -> list[TensorId]:
         roots = {self.layouts.find(t) for t in members}
-        return [t for t in self.tensors if self.layouts.find(t) in roots]
+        return self._ordered(t for root in roots for t in self.layouts.members(root))
+
+    def _ordered(self, tensors: Iterable[TensorId]) -> list[TensorId]:
+        return sorted((t for t in tensors if t in self._order), key=self._order.__getitem__)
 
     def _reuse(self) -> None:
         """Results that take the place of an operand that is read for the last time."""
