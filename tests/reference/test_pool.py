@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from celosia.arithmetic.pool import average, mean, mean_multiplier
+from celosia.graph.ir import Graph
+from celosia_sim.reference import run
 from celosia_sim.tflite_writer import ModelBuilder, per_tensor
 
 
@@ -53,3 +55,28 @@ def test_mean_multiplier_keeps_its_bits() -> None:
     assert mean_multiplier(1.0, 1.0, 64) == (1 << 30, -5)
     multiplier, shift = mean_multiplier(1.0, 1.0, 3)
     assert (multiplier, shift) == ((1 << 31) // 3, 0)
+
+
+@pytest.mark.parametrize("kind", ["max_pool_2d", "average_pool_2d"])
+@pytest.mark.parametrize(("window", "stride"), [((3, 5), (2, 1)), ((5000, 5000), (1, 3))])
+@pytest.mark.parametrize("same", [True, False])
+def test_windows_equal_litert(
+    litert: Callable[..., np.ndarray],
+    imported: Callable[[bytes], Graph],
+    kind: str,
+    window: tuple[int, int],
+    stride: tuple[int, int],
+    same: bool,
+) -> None:
+    """Windows of any size take no more than the image does: 5000 x 5000 elements took 1 GB."""
+    image = np.random.default_rng(4).integers(-128, 128, (1, 6, 7, 3)).astype(np.int8)
+    if not same:
+        window = (min(window[0], 6), min(window[1], 7))
+    model = ModelBuilder()
+    x = model.input("x", image.shape, per_tensor(0.05, 13))
+    padding = "SAME" if same else "VALID"
+    result = getattr(model, kind)(x, window=window, stride=stride, padding=padding)
+    wanted = litert(model, result, image)
+    graph = imported(model.build())
+    found = run(graph, {graph.inputs[0]: image})[graph.outputs[0]]
+    np.testing.assert_array_equal(found, wanted)

@@ -11,36 +11,38 @@ from celosia.graph.ir import Array, AveragePool2D, MaxPool2D, Mean, Op
 from celosia_sim.reference.node import Kernel, Node
 
 
-def _taps(
-    op: AveragePool2D | MaxPool2D, image: npt.NDArray[np.int64], fill: int
-) -> list[npt.NDArray[np.int64]]:
-    """For each element of the window, what the windows have there: (rows, columns, channels)."""
+def _reduced(
+    op: AveragePool2D | MaxPool2D, image: npt.NDArray[np.int64], reduce: np.ufunc, start: int
+) -> npt.NDArray[np.int64]:
+    """``reduce`` over the elements of each window that lie inside of ``image``, from ``start`` on:
+    (rows, columns, channels). One axis after the other, so that the largest window takes no more
+    than the image does."""
     padding = op.padding
-    vertical, horizontal = (padding.top, padding.bottom), (padding.left, padding.right)
-    padded = np.pad(image, (vertical, horizontal, (0, 0)), constant_values=fill)
-    rows = (padded.shape[0] - op.window[0]) // op.stride[0] + 1
-    columns = (padded.shape[1] - op.window[1]) // op.stride[1] + 1
-    return [
-        padded[
-            y : y + (rows - 1) * op.stride[0] + 1 : op.stride[0],
-            x : x + (columns - 1) * op.stride[1] + 1 : op.stride[1],
+    before, after = (padding.top, padding.left), (padding.bottom, padding.right)
+    for axis in (0, 1):
+        window, stride = op.window[axis], op.stride[axis]
+        lines = np.moveaxis(image, axis, 0)
+        count = (len(lines) + before[axis] + after[axis] - window) // stride + 1
+        begins = [number * stride - before[axis] for number in range(count)]
+        results = [
+            reduce.reduce(lines[max(begin, 0) : max(begin + window, 0)], axis=0, initial=start)
+            for begin in begins
         ]
-        for y in range(op.window[0])
-        for x in range(op.window[1])
-    ]
+        image = np.moveaxis(np.stack(results), 0, axis)
+    return image
 
 
 def average_pool_2d(op: AveragePool2D, node: Node) -> Array:
     image = node.input()[0].astype(np.int64)
-    sums = np.sum(_taps(op, image, 0), axis=0)
+    sums = _reduced(op, image, np.add, 0)
     inside = np.ones((*image.shape[:2], 1), dtype=np.int64)
-    counts = np.sum(_taps(op, inside, 0), axis=0)
+    counts = _reduced(op, inside, np.add, 0)
     return node.finish(pool.average(sums, counts, node.clamp(op.activation)))
 
 
 def max_pool_2d(op: MaxPool2D, node: Node) -> Array:
     image = node.input()[0].astype(np.int64)
-    greatest = np.max(_taps(op, image, -128), axis=0)
+    greatest = _reduced(op, image, np.maximum, -128)
     return node.finish(np.clip(greatest, *node.clamp(op.activation)).astype(np.int8))
 
 
