@@ -24,9 +24,12 @@ __all__ = ["Device", "build", "generate", "simulate"]
 def __getattr__(name: str) -> Any:
     # Imported on first use: simulation needs packages that generation does not.
     if name == "generate":
-        from celosia.generation import generate
+        from functools import partial, update_wrapper
 
-        return generate
+        from celosia.generation import generate
+        from celosia_sim.reference import run
+
+        return update_wrapper(partial(generate, reference=run), generate)
     if name == "build":
         from celosia.toolchain import build
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from celosia.estimate import estimate
 from celosia.firmware.model_header import load_labels, model_header
 from celosia.folder import IMAGE, MANIFEST, MODEL, VERILOG, Folder
 from celosia.importer import load_tflite
+from celosia.known_answers import Reference, known_answers
 from celosia.output_directory import complete_directory
 from celosia.passes import optimize
 from celosia_hw.boards import Board, get_board
@@ -35,6 +37,7 @@ def generate(
     external_rate: float = 0.5,
     wishbone: bool = False,
     labels: Path | str | None = None,
+    reference: Reference | None = None,
 ) -> dict[str, Any]:
     """Writes the accelerator's Verilog and the image of a model.
 
@@ -52,6 +55,9 @@ def generate(
         wishbone: write ``wishbone.v`` as well, the accelerator as a peripheral of that bus, with
             the primitives of the board's FPGA.
         labels: text file with the names of the model's classes, one a line, for ``model.h``.
+        reference: computes the known answers that the image carries, which hosts compare with a
+            board's after loading; ``celosia.generate`` has the integer reference here, and without
+            one there is no such test.
 
     Returns:
         What the manifest says.
@@ -72,6 +78,8 @@ def generate(
     except (BoardError, FitError) as error:
         hint = suggestion(graph, target, chosen)
         raise type(error)(f"{target.name}: {error}; {hint}") from None
+    if reference is not None:
+        image = replace(image, self_test=known_answers(graph, image, reference))
     header = model_header(image, target.clock_mhz, load_labels(labels) if labels else ())
     # Imported late: it brings the hardware language along.
     from celosia_hw.primitives import Technology

@@ -9,10 +9,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from celosia.layer_names import short_name
+
 from .array import ArrayType
 from .examples import examples
 from .progress import progress_bars
-from .report import Report, reporting, short_name
+from .report import Report, reporting
 
 
 def _show(out: Console, report: Report) -> None:

@@ -28,22 +28,12 @@ Report: TypeAlias = dict[str, Any]
 
 #: Columns of a report that does not go to a terminal.
 _PIPE_WIDTH = 120
-_NAME_WIDTH = 30
 
 
 def console() -> Console:
     """Where the text of a report goes."""
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
     return Console(width=width, highlight=False, markup=False, emoji=False)
-
-
-def short_name(layer: str) -> str:
-    """A layer's name for a table; JSON has it in full.
-
-    Converters name a fused tensor after all that went into it, joined with semicolons.
-    """
-    first = layer.split(";")[0]
-    return first if len(first) <= _NAME_WIDTH else f"...{first[3 - _NAME_WIDTH :]}"
 
 
 def reporting(

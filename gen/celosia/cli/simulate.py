@@ -12,9 +12,11 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
+from celosia.layer_names import short_name
+
 from .examples import examples
 from .progress import progress_bars
-from .report import Report, reporting, short_name
+from .report import Report, reporting
 
 _STAGES = {"compile": "Compiling", "run": "Simulating"}
 _UNITS = {"run": "cycles"}

@@ -20,12 +20,13 @@ offset
 48     u32 length of the JSON part
 52     u32 scratchpad address of the cycle counters (4 bytes each)
 56     u32 predicted cycles of a run
-60     4 zero bytes
+60     u32 offset of the known-answer test, 0 if there is none
 64     sections of 16 bytes: u32 space, address, length, offset in the file
 ...    inputs, then outputs, of 68 bytes: u32 address, u32 rank, 6 x u32
        sizes, 6 x u32 strides in bytes, i32 zero point, f32 scale,
        u32 bytes an element
-...    data of the sections, each aligned to 4 bytes; the JSON part
+...    data of the sections, each aligned to 4 bytes; the known-answer test
+       (``gen/celosia/compiler/self_test.py``); the JSON part
 ====== ================================================================
 
 A section is to be written to its space before the first run: 0 scratchpad, 1 weight memory, 2
@@ -40,11 +41,12 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+from celosia.compiler.self_test import CHECK, HEAD, SelfTest, pack, unpack
 from celosia.errors import CelosiaError
 from celosia.records import decode
 from celosia_hw.config import AcceleratorConfig
@@ -88,7 +90,7 @@ VERSION = 3
 #: No image can be larger; checked before anything is allocated.
 MAX_BYTES = 1 << 28
 
-_HEADER = struct.Struct("<8s13I4x")
+_HEADER = struct.Struct("<8s14I")
 _SECTION = struct.Struct("<4I")
 _PORT = struct.Struct(f"<II{MAX_RANK}I{MAX_RANK}IifI")
 #: The records above and the names of their fields, for drivers in other languages.
@@ -96,13 +98,15 @@ RECORDS = {
     "image": (
         _HEADER,
         "magic version length checksum fingerprint entry instructions sections inputs outputs "
-        "text text_length profile cycles",
+        "text text_length profile cycles self_test",
     ),
     "section": (_SECTION, "space address length offset"),
     "tensor": (
         _PORT,
         f"address rank {'size ' * MAX_RANK}{'stride ' * MAX_RANK}zero_point scale element_bytes",
     ),
+    "self_test": (HEAD, "seed checks"),
+    "check": (CHECK, "instructions checksum text"),
 }
 _U32 = (1 << 32) - 1
 #: Most bytes of the memory behind the external port.
@@ -152,6 +156,8 @@ class Image:
     usage: dict[str, int] = field(default_factory=dict)
     #: Bytes a cycle that the prediction assumes of the external port.
     external_rate: float = 0.5
+    #: What the accelerator has to answer to a known input.
+    self_test: SelfTest | None = None
 
     @property
     def cycles(self) -> int:
@@ -184,10 +190,14 @@ class Image:
             table += _SECTION.pack(section.space, section.address, len(section.data), position)
             body += section.data + bytes(-len(section.data) % 4)
         table += b"".join(_pack_port(port) for port in ports)
+        test_at = offset + len(body) if self.self_test is not None else 0
+        if self.self_test is not None:
+            body += pack(self.self_test, self, _pack_port)
         total = offset + len(body) + len(text)
         header = [VERSION, total, 0, self.config.fingerprint, self.entry, len(self.instructions)]
         header += [len(self.sections), len(self.inputs), len(self.outputs)]
         header += [offset + len(body), len(text), self.profile_base, min(self.cycles, _U32)]
+        header += [test_at]
         data = _HEADER.pack(MAGIC, *header) + table + body + text
         return data[:16] + zlib.crc32(data[20:]).to_bytes(4, "little") + data[20:]
 
@@ -246,7 +256,7 @@ class Image:
         if len(data) < _HEADER.size or data[:8] != MAGIC:
             raise ImageError("not an image of a model; generate it with 'celosia generate'")
         version, total, crc, fingerprint, entry, count, *rest = _HEADER.unpack_from(data)[1:]
-        sections, inputs, outputs, text_at, text_length, profile_base, cycles = rest
+        sections, inputs, outputs, text_at, text_length, profile_base, cycles, test_at = rest
         if version != VERSION:
             raise ImageError(
                 f"version {version} of the image format is not supported, only {VERSION}; "
@@ -290,6 +300,8 @@ class Image:
                 external_rate=text.external_rate,
             )
             image._check(cycles)
+            if test_at:
+                image = replace(image, self_test=unpack(data[test_at:], image, _pack_port))
         except ValueError as error:  # a ConfigError, too
             raise ImageError(f"the description is damaged ({error}); generate it again") from None
         return image
