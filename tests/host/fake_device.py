@@ -24,7 +24,7 @@ from celosia_hw.link.protocol import (
     checksum,
     stuff,
 )
-from celosia_sim.program_model import ProgramModel
+from celosia_sim.program_model import Executed, ProgramModel
 
 HEADER = 12
 _SETTABLE = (Register.START, Register.WATCHDOG, Register.BREAKPOINT, Register.CONTROL)
@@ -71,6 +71,7 @@ class FakeDevice:
         self.status = self.cycles = 0
         self.last: int | None = None
         self._busy = 0
+        self._run: tuple[ProgramModel, Iterator[Executed]] | None = None
         self._unstuffer = Unstuffer()
         if self.flash is not None and self.boot == Boot.DONE:
             for section in self.flash.sections:
@@ -175,19 +176,26 @@ class FakeDevice:
             return Result.COMMAND
         if number == Register.CONTROL:
             if value & 1 << Control.RESET:
-                self.status, self._busy = self.status & ~0xFF, 0
-            elif value & 1 << Control.START:
+                self.status, self._busy, self._run = self.status & ~0xFF, 0, None
+            elif value & (1 << Control.START | 1 << Control.CONTINUE):
                 if self._busy:
                     return Result.STATE
-                self._start()
+                if value & 1 << Control.START:
+                    self._start()
+                elif self.status & 1 << Status.PAUSED:
+                    self._go_on()
         self.values[Register(number)] = value
         return Result.OK
 
     def _start(self) -> None:
-        self.status &= ~0xFF
         self.cycles = 0
-        self._busy = self.busy_polls + 1
+        self._run = None
         self.runs += 1
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self.status &= ~0xFF
+        self._busy = self.busy_polls + 1
         self._poll()
 
     def _poll(self) -> None:
@@ -203,10 +211,35 @@ class FakeDevice:
             self.cycles = self.values[Register.WATCHDOG]
             self.status = STUCK_AT << Status.INSTRUCTION | Error.WATCHDOG << Status.ERROR
             return
-        self._compute()
-        self.status = (len(self.image.instructions) - 1) << Status.INSTRUCTION | 1 << Status.DONE
+        ended = self._compute()
+        executed = self._executed if not ended else len(self.image.instructions) - 1
+        flag = Status.DONE if ended else Status.PAUSED
+        self.status = executed << Status.INSTRUCTION | 1 << flag
 
-    def _compute(self) -> None:
+    def _compute(self) -> bool:
+        """Computes up to the breakpoint; whether it reaches the end."""
+        model, executes = self._run or self._begin()
+        self._run = model, executes
+        scratch = model.machine.scratch[: len(self.memories[0])]
+        scratch[:] = np.frombuffer(self.memories[0], np.uint8)
+        paused = False
+        for executed in executes:
+            self._executed = executed.index + 1
+            paused = self._executed == self.values[Register.BREAKPOINT]
+            if paused:
+                break
+        self.memories[0][:] = scratch.tobytes()
+        # The model does not count cycles: each instruction takes what is predicted.
+        cycles = [info.cycles for info in self.image.instructions]
+        done = self._executed if paused else len(cycles) - 1
+        ends = np.cumsum(cycles[:done]).astype("<u4")
+        self._store(self.image.profile_base, ends.tobytes())
+        self.cycles = sum(cycles[:done]) + (0 if paused else 5)
+        return not paused
+
+    def _begin(self) -> tuple[ProgramModel, Iterator[Executed]]:
+        """The program model with what is in the memories now."""
+        self._executed = 0
         spaces = (ImageSpace.SCRATCH, ImageSpace.WEIGHTS, ImageSpace.PARAMETERS)
         sections = tuple(
             Section(space, 0, bytes(memory))
@@ -216,13 +249,7 @@ class FakeDevice:
         external = tuple(s for s in held if s.space == ImageSpace.EXTERNAL)
         image = replace(self.image, sections=sections + external, entry=self.values[Register.START])
         model = ProgramModel(image)
-        for _ in model.run([model.read(port) for port in image.inputs]):
-            pass
-        self.memories[0][:] = model.machine.scratch[: len(self.memories[0])].tobytes()
-        # The model does not count cycles: each instruction takes what is predicted.
-        ends = np.cumsum([info.cycles for info in image.instructions[:-1]]).astype("<u4")
-        self._store(image.profile_base, ends.tobytes())
-        self.cycles = image.cycles + 5
+        return model, model.run([model.read(port) for port in image.inputs])
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,11 @@ import pytest
 
 import celosia
 from celosia.compiler.image import Image, ImageError
+from celosia.compiler.self_test import checks
 from celosia.errors import InputError
 from celosia.host.device import Device
 from celosia.host.errors import IncompatibleError
+from celosia.tensors import span
 from celosia_hw.isa import Control, Register
 from celosia_hw.link.protocol import Command
 
@@ -35,7 +37,8 @@ def test_a_batch_equals_the_reference(
     outputs = device(images[:5])
     assert outputs.dtype == np.int8
     assert np.array_equal(outputs, expected[:5].reshape(5, 10))
-    assert (device.retries, device.recoveries, fake(device).runs) == (0, 0, 5)
+    # And the self-test.
+    assert (device.retries, device.recoveries, fake(device).runs) == (0, 0, 6)
     assert device.clock_mhz == (24 if what == "folder" else None)
 
 
@@ -91,7 +94,7 @@ def test_figures_of_the_last_run(device: Device, folder: Path, image: Image, ima
 
 
 def test_what_is_set_before_a_run(device: Device, folder: Path, image: Image) -> None:
-    device.load(folder)
+    device.load(folder, self_test=False)
     done = fake(device).done
     assert done[:3] == [
         (Command.SET, Register.IDENT, 0x43454C02),
@@ -110,12 +113,19 @@ def test_what_is_set_before_a_run(device: Device, folder: Path, image: Image) ->
 def test_progress_of_loading_is_told(device: Device, folder: Path, image: Image) -> None:
     told: list[tuple[str, float, float | None, str]] = []
     device.load(folder, lambda *what: told.append(what))
-    total = sum(len(section.data) for section in image.sections)
-    assert {(stage, whole) for stage, _, whole, _ in told} == {("load", total)}
-    done = [part for _, part, _, _ in told]
-    assert done == sorted(done)
-    assert (done[0], done[-1]) == (0, total)
-    assert {what for *_, what in told} == {"scratch", "weights", "parameters", ""}
+    read = sum(span(check.port) for check in checks(image))
+    names = {layer.name for layer in image.layers}
+    for stage, total, parts in (
+        ("load", sum(len(section.data) for section in image.sections), {"scratch", "weights"}),
+        ("test", read, names),
+    ):
+        of_stage = [what for what in told if what[0] == stage]
+        assert {whole for _, _, whole, _ in of_stage} == {total}
+        done = [part for _, part, _, _ in of_stage]
+        assert done == sorted(done)
+        assert (done[0], done[-1]) == (0, total)
+        assert {what for *_, what in of_stage} >= parts | {""}
+    assert [stage for stage, *_ in told] == sorted(stage for stage, *_ in told)
 
 
 def test_clock_and_labels_come_from_the_folder(

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from celosia.host import Device
     from celosia.host.signature import Samples, TensorInfo
 
-_STAGES = {**STAGES, "load": "Loading", "run": "Running"}
-_UNITS = {"load": "bytes", "run": "samples"}
+_STAGES = {**STAGES, "load": "Loading", "test": "Testing", "run": "Running"}
+_UNITS = {"load": "bytes", "test": "bytes", "run": "samples"}
 
 
 def _show(out: Console, report: Report) -> None:
@@ -39,6 +39,7 @@ def _show(out: Console, report: Report) -> None:
             f"sample {number}: largest output {peak['value']:.6g} at ({place}){label}, "
             f"{cycles:,} cycles{time}"
         )
+    out.print(f"self-test {_self_test_text(report['self_test'])}")
     clock = f" at {report['clock_mhz']:g} MHz" if report["clock_mhz"] else ""
     out.print(
         f"{report['samples']} samples on {report['port']}{clock}; requests that had to be "
@@ -46,6 +47,17 @@ def _show(out: Console, report: Report) -> None:
     )
     if report["recoveries"]:
         out.print(f"the device was reset {report['recoveries']} times, and written to again")
+
+
+def _self_test_text(test: Report) -> str:
+    if test["result"] != "passed":
+        reason = "the image has no known answers; generate it again"
+        return f"{test['result']}: {reason}" if test["result"] == "absent" else test["result"]
+    time = f", {test['milliseconds']:.3f} ms" if test["milliseconds"] is not None else ""
+    return (
+        f"passed: {test['checks']} tensors equal the integer reference, {test['cycles']:,} "
+        f"cycles{time}; took {test['seconds']:.1f} s"
+    )
 
 
 @click.command(
@@ -89,6 +101,12 @@ def _show(out: Console, report: Report) -> None:
     metavar="FILE",
     help="Names of the output's elements, one a line. [default: those in the folder, if any]",
 )
+@click.option(
+    "--self-test/--no-self-test",
+    default=True,
+    show_default=True,
+    help="Whether to compare what each layer makes of a known input before the first sample.",
+)
 @reporting(_show)
 def run(
     directory: Path,
@@ -99,11 +117,13 @@ def run(
     input_files: tuple[Path, ...],
     samples: int | None,
     labels_file: Path | None,
+    self_test: bool,
     quiet: bool,
 ) -> Report:
     """Load the model in DIRECTORY into a board and run it on real input.
 
     The board's bitstream must be that of this model, or of another one for the same accelerator.
+    After loading, the model's known-answer test is run, and the command ends if any layer differs.
     Shows the largest output and the latency of each sample, as the accelerator counts it, and
     writes outputs.npy into the folder.
     """
@@ -136,12 +156,13 @@ def run(
         if baud is not None:
             options["baud_rate"] = baud
         device = stack.enter_context(Device.open(port, **options))
-        device.load(directory, advance)
+        device.load(directory, advance, self_test=self_test)
         outputs, cycles, layers = _run_all(device, given, advance)
         clock = device.clock_mhz
         return {
             "port": port,
             "clock_mhz": clock,
+            "self_test": _self_test(device, wanted=self_test),
             "samples": len(cycles),
             "cycles": cycles,
             "milliseconds": [count / (1000 * clock) for count in cycles] if clock else [],
@@ -151,6 +172,13 @@ def run(
             "outputs": _save(directory, outputs),
             "peaks": [_peak(signature.outputs[0], output, labels) for output in outputs[0]],
         }
+
+
+def _self_test(device: Device, *, wanted: bool) -> Report:
+    test = device.last_self_test
+    if test is None:
+        return {"result": "absent" if wanted else "left out"}
+    return {"result": "passed", **asdict(test)}
 
 
 def _run_all(

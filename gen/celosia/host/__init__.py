@@ -10,8 +10,10 @@ from celosia.host.errors import (
     PortError,
     RequestError,
     RunError,
+    SelfTestError,
     StateLostError,
 )
+from celosia.host.self_test import SelfTestRun
 
 __all__ = [
     "DamagedLinkError",
@@ -24,5 +26,7 @@ __all__ = [
     "PortError",
     "RequestError",
     "RunError",
+    "SelfTestError",
+    "SelfTestRun",
     "StateLostError",
 ]

@@ -206,16 +206,38 @@ class RemoteAccelerator:
     def start(self) -> None:
         self.link.set(Register.CONTROL, 1 << Control.START)
 
+    def run_part(self, image: Image, clock_mhz: float | None, first: int, end: int) -> State:
+        """Starts a run, or goes on with one that has paused in front of instruction ``first``, and
+        waits until it pauses in front of instruction ``end``, or is over if there is none.
+
+        A run that is over too early is not an error here.
+        """
+        pauses = end < len(image.instructions)
+        self.link.set(Register.BREAKPOINT, end if pauses else 0)
+        self.link.set(Register.CONTROL, 1 << (Control.CONTINUE if first else Control.START))
+        expected = sum(info.cycles for info in image.instructions[first:end])
+        return self._wait(image, clock_mhz, expected, pauses=pauses)
+
+    def end_run(self) -> None:
+        """Ends a run, a paused one as well; the next one does not pause."""
+        self.link.set(Register.CONTROL, 1 << Control.RESET)
+        self.link.set(Register.BREAKPOINT, 0)
+
     def wait(self, image: Image, clock_mhz: float | None) -> State:
         """Waits for the end of a run; it takes a while until the clock says that it may be over.
 
         Raises:
             RunError: it ended with an error, or goes on beyond any limit.
         """
+        return self._wait(image, clock_mhz, image.cycles, pauses=False)
+
+    def _wait(
+        self, image: Image, clock_mhz: float | None, expected: int, *, pauses: bool
+    ) -> State:
         begin = moved = time.monotonic()
         limit = self.link.timeout + image.watchdog_cycles / _SLOWEST_HZ
         if clock_mhz:
-            time.sleep(min(image.cycles / (1e6 * clock_mhz), _LONGEST_PAUSE))
+            time.sleep(min(expected / (1e6 * clock_mhz), _LONGEST_PAUSE))
         pause, before = _FIRST_PAUSE, -1
         while True:
             state = self.state()
@@ -230,7 +252,7 @@ class RemoteAccelerator:
             pause = min(2 * pause, _LAST_PAUSE)
         if state.error:
             raise self._failed(image, state, _reason(state.error, image))
-        if not state.flag(Status.DONE):
+        if not state.flag(Status.DONE) and not (pauses and state.flag(Status.PAUSED)):
             raise StateLostError(f"{self.name}: the device was reset while it ran")
         return state
 

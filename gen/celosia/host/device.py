@@ -21,6 +21,7 @@ from .errors import DeviceError, RequestError, StateLostError
 from .link import Link
 from .model_files import ModelFiles, load_model_files
 from .operations import run_operations
+from .self_test import Compared, SelfTestRun, run_self_test
 from .signature import Samples, Signature, TensorInfo
 from .transport import default_timeout, open_transport
 
@@ -64,11 +65,14 @@ class Device:
 
     Attributes:
         last_run: figures of the last sample that was run, None before the first.
+        last_self_test: figures of the last known-answer test, which the model passed; None if there
+            was none since ``load``.
         labels: names of the output's elements, from the manifest of the folder; often none.
     """
 
     def __init__(self, link: Link, *, clock_mhz: float | None = None) -> None:
         self.last_run: LastRun | None = None
+        self.last_self_test: SelfTestRun | None = None
         self.labels: tuple[str, ...] = ()
         self._accelerator = RemoteAccelerator(link)
         self._given_clock = clock_mhz
@@ -76,6 +80,7 @@ class Device:
         self._signature: Signature | None = None
         #: How the accelerator was left, with the image in it; None if it has to be written.
         self._rest: State | None = None
+        self._tests = True
         self._recoveries = 0
         self._accelerator.identify()
 
@@ -159,21 +164,28 @@ class Device:
         """How often all had to be written again because the device was reset."""
         return self._recoveries
 
-    def load(self, path: Path | str, progress: Progress | None = None) -> None:
-        """Writes a model into the accelerator's memories.
+    def load(
+        self, path: Path | str, progress: Progress | None = None, *, self_test: bool = True
+    ) -> None:
+        """Writes a model into the accelerator's memories, and runs its known-answer test.
 
         What is for the memory behind the external port lies in the board's flash, where 'celosia
         program' writes it: it is left out here, but the device must have booted this very image
         from there.
 
+        The test compares what each layer makes of a known input with what the integer reference
+        says, in one inference. An image without known answers is not tested.
+
         Args:
             path: ``model.image``, or the folder that has it. A folder also tells clock and labels.
-            progress: called with the stage "load".
+            progress: called with the stages "load" and "test".
+            self_test: whether to run the test, now and whenever all is written again.
 
         Raises:
             ImageError: the image is missing, damaged or of another version; nothing was written.
             IncompatibleError: it is for another accelerator, or the flash does not hold it;
                 nothing was written.
+            SelfTestError: the device computes something else; the model cannot be run.
             DeviceError: the device or the line to it failed.
         """
         files = load_model_files(path)
@@ -181,7 +193,23 @@ class Device:
         self._accelerator.check(files.image)
         self._files, self._signature = files, signature
         self._rest, self.last_run, self.labels = None, None, files.labels
+        self._tests, self.last_self_test = self_test, None
         self._steadily(lambda rest: (None, rest), progress)
+
+    def self_test(self) -> SelfTestRun:
+        """Runs the known-answer test of the loaded model, as ``load`` does.
+
+        Raises:
+            InputError: no model is loaded, or its image has no known answers.
+            SelfTestError: the device computes something else. Before the next run all is written
+                again, and tested if ``load`` was to.
+            DeviceError: the device or the line to it failed.
+        """
+        if self.image.self_test is None:
+            raise InputError(
+                f"the image of {self.image.model} has no known answers; generate it again"
+            )
+        return self._steadily(self._self_test)
 
     def __call__(self, x: Any) -> Any:
         """Runs the model on a sample or on a batch of them.
@@ -228,15 +256,10 @@ class Device:
 
         ``work`` is told in which state the accelerator rests, and tells it anew with its result.
         """
-        accelerator, image = self._accelerator, self.image
-
-        def written(done: int, total: int, what: str) -> None:
-            if progress is not None:
-                progress("load", done, total, what)
-
+        accelerator = self._accelerator
         for left in reversed(range(_RECOVERIES + 1)):
             try:
-                rest = self._rest or accelerator.write_image(image, written)
+                rest = self._rest or self._prepare(progress)
                 # Unknown until the work is done, and for good if that fails.
                 self._rest = None
                 result, self._rest = work(rest)
@@ -247,6 +270,24 @@ class Device:
                 self._recoveries += 1
                 accelerator.identify()
         raise AssertionError  # the last turn returns or raises
+
+    def _prepare(self, progress: Progress | None) -> State:
+        """Writes the image, and has it tested unless that is not wanted."""
+        tell: Progress = progress or (lambda *_: None)
+        rest = self._accelerator.write_image(self.image, partial(tell, "load"))
+        if self._tests and self.image.self_test is not None:
+            _, rest = self._self_test(rest, partial(tell, "test"))
+        return rest
+
+    def _self_test(
+        self, rest: State, compared: Compared = lambda *_: None
+    ) -> tuple[SelfTestRun, State]:
+        image, self.last_self_test = self.image, None
+        assert image.self_test is not None
+        self.last_self_test, rest = run_self_test(
+            self._accelerator, image, image.self_test, self.clock_mhz, rest, compared
+        )
+        return self.last_self_test, rest
 
     def _run(self, sample: dict[int, Array], rest: State) -> tuple[tuple[Array, ...], State]:
         accelerator, image = self._accelerator, self.image

@@ -63,3 +63,18 @@ class RunError(DeviceError):
         super().__init__(message)
         self.instruction = instruction
         self.layer = layer
+
+
+class SelfTestError(DeviceError):
+    """The device answers a known input otherwise than the integer reference does.
+
+    ``layer`` is the name of the first layer that differs, ``op`` its operation ("output" if only an
+    output at the end of the run does), ``index`` its place among the layers, behind which are the
+    outputs.
+    """
+
+    def __init__(self, message: str, *, layer: str, op: str, index: int) -> None:
+        super().__init__(message)
+        self.layer = layer
+        self.op = op
+        self.index = index
