@@ -104,7 +104,7 @@ def test_samples_run_on_a_board(run: Run, digits: Path, folder: Path, board: Fak
     arguments = ("--port", board.port, "--input", digits / "images.npy", "--samples", 3)
     result = run("run", folder, *arguments)
     assert result.exit_code == 0, result.stderr
-    assert result.stderr == "Loading ...\nRunning ...\n"
+    assert result.stderr == "Loading ...\nTesting ...\nRunning ...\n"
     outputs = expected(digits, 3)
     assert np.array_equal(np.load(folder / "outputs.npy"), outputs)
     cycles = Image.load(folder / "model.image").cycles + 5

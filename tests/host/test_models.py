@@ -5,6 +5,7 @@ tensors at any address; all bytes as the reference has them."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from celosia.host.device import Device
 from celosia.host.operations import run_operations
 from celosia.host.signature import Signature
 from celosia.importer import load_tflite
+from celosia.known_answers import known_answers
 from celosia.passes import optimize
 from celosia_hw.config import AcceleratorConfig
 from celosia_sim.random_models import random_inputs, random_model
@@ -42,15 +44,20 @@ Load = Callable[[bytes], tuple[Graph, Device]]
 
 @pytest.fixture
 def load(tmp_path: Path) -> Load:
-    """The reference's graph of a model, and a device that has it."""
+    """The reference's graph of a model, and a device that has it and has passed its self-test."""
 
     def loaded(data: bytes) -> tuple[Graph, Device]:
         (tmp_path / "m.tflite").write_bytes(data)
         graph = load_tflite(tmp_path / "m.tflite")
-        compile_graph(optimize(graph), CONFIG).save(tmp_path / "m.image")
+        optimized = optimize(graph)
+        image = compile_graph(optimized, CONFIG)
+        test = known_answers(optimized, image, run_reference)
+        replace(image, self_test=test).save(tmp_path / "m.image")
         image = Image.load(tmp_path / "m.image")
         device = connect(FakeLine(FakeDevice(image)))
         device.load(tmp_path / "m.image")
+        assert device.last_self_test is not None
+        assert device.last_self_test.checks == len(image.layers) + len(image.outputs)
         return graph, device
 
     return loaded
@@ -184,7 +191,5 @@ def test_an_unknown_operation_is_refused() -> None:
 
 
 def test_a_tensor_that_nothing_computes_with_is_refused(image: Image) -> None:
-    from dataclasses import replace
-
     with pytest.raises(InputError, match="nothing computes with the tensor 'other'"):
         Signature(replace(image, graph_inputs=("other",)))

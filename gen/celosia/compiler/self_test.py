@@ -40,7 +40,7 @@ _U32 = (1 << 32) - 1
 
 @dataclass(frozen=True)
 class SelfTest:
-    """``seed`` decides the input; ``checksums`` has the CRC-32 for each of an image's ``checks``."""
+    """``seed`` decides the input; ``checksums`` has a CRC-32 for each of the image's ``checks``."""
 
     seed: int
     checksums: tuple[int, ...]

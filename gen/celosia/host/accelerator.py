@@ -231,9 +231,7 @@ class RemoteAccelerator:
         """
         return self._wait(image, clock_mhz, image.cycles, pauses=False)
 
-    def _wait(
-        self, image: Image, clock_mhz: float | None, expected: int, *, pauses: bool
-    ) -> State:
+    def _wait(self, image: Image, clock_mhz: float | None, expected: int, *, pauses: bool) -> State:
         begin = moved = time.monotonic()
         limit = self.link.timeout + image.watchdog_cycles / _SLOWEST_HZ
         if clock_mhz:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The known-answer test: runs a model on a known input, and compares what each layer makes of it.
 
-The run pauses behind each layer, whose result is read and compared at once: what a later layer hides
-is found too, and the first layer that differs is known. It is one inference, and as many bytes to
-be read as the layers have results.
+The run pauses behind each layer, whose result is read and compared at once: what a later layer
+hides is found too, and the first layer that differs is known. It is one inference, and as many bytes
+to be read as the layers have results.
 """
 
 from __future__ import annotations
