@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import threading
 import time
 import types
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +110,13 @@ def test_samples_run_on_a_board(run: Run, digits: Path, folder: Path, board: Fak
     outputs = expected(digits, 3)
     assert np.array_equal(np.load(folder / "outputs.npy"), outputs)
     cycles = Image.load(folder / "model.image").cycles + 5
-    assert result.stdout.splitlines() == [
+    first, *lines = result.stdout.splitlines()
+    assert re.fullmatch(
+        f"self-test passed: 8 tensors equal the integer reference, {cycles:,} cycles, "
+        rf"{cycles / 24_000:.3f} ms; took \d+\.\d s",
+        first,
+    )
+    assert lines == [
         *(
             f"sample {number}: largest output {output.max()} at ({output.argmax()}), {cycles:,} "
             f"cycles, {cycles / 24_000:.3f} ms"
@@ -137,6 +145,48 @@ def test_json_has_all_figures(run: Run, digits: Path, folder: Path, board: FakeB
     ]
     assert (report["samples"], report["retries"], report["recoveries"]) == (2, 0, 0)
     assert report["clock_mhz"] == 24
+    test = report["self_test"]
+    assert (test["result"], test["checks"], test["cycles"]) == ("passed", 8, cycles)
+    assert test["milliseconds"] == cycles / 24_000
+    assert 0 < test["seconds"] < 60
+
+
+def test_a_board_that_computes_otherwise_is_refused(
+    run: Run, digits: Path, folder: Path, board: FakeBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It loses a bit of a bias."""
+    store = FakeDevice._store
+
+    def forgetful(device: FakeDevice, argument: int, content: bytes) -> None:
+        store(device, argument, content)
+        if argument == 2 << 28:
+            device.memories[2][1] ^= 0x20
+
+    monkeypatch.setattr(FakeDevice, "_store", forgetful)
+    arguments = ("--port", board.port, "--input", digits / "images.npy", "--samples", 1)
+    result = run("run", folder, *arguments)
+    assert result.exit_code == 2
+    assert "the self-test of digits failed: layer conv_2d_0 (Conv2D) differs" in result.stderr
+    assert not (folder / "outputs.npy").exists()
+    result = run("run", folder, *arguments, "--json")
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["error"]["type"] == "SelfTestError"
+    result = run("run", folder, *arguments, "--no-self-test")
+    assert (result.exit_code, result.stderr) == (0, "Loading ...\nRunning ...\n")
+    assert result.stdout.startswith("self-test left out\n")
+    assert (folder / "outputs.npy").exists()
+
+
+def test_an_image_without_known_answers_is_run(
+    run: Run, digits: Path, folder: Path, board: FakeBoard
+) -> None:
+    replace(Image.load(folder / "model.image"), self_test=None).save(folder / "model.image")
+    arguments = ("--port", board.port, "--input", digits / "images.npy", "--samples", 1)
+    result = run("run", folder, *arguments)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("self-test absent: the image has no known answers; generate")
+    result = run("run", folder, *arguments, "--json")
+    assert json.loads(result.stdout)["self_test"] == {"result": "absent"}
 
 
 @pytest.mark.parametrize("where", ["file", "manifest", "both"])
@@ -179,7 +229,7 @@ def test_a_virtual_board_is_started_and_ended(
     arguments = ("--virtual", "--input", digits / "images.npy", "--samples", 2)
     result = run("run", folder, *arguments)
     assert result.exit_code == 0, result.stderr
-    assert result.stderr == "Compiling ...\nStarting ...\nLoading ...\nRunning ...\n"
+    assert result.stderr == "Compiling ...\nStarting ...\nLoading ...\nTesting ...\nRunning ...\n"
     assert np.array_equal(np.load(folder / "outputs.npy"), expected(digits, 2))
     assert [board.ended for board in made] == [True]
 

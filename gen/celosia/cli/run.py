@@ -31,6 +31,7 @@ _UNITS = {"load": "bytes", "test": "bytes", "run": "samples"}
 
 def _show(out: Console, report: Report) -> None:
     times = report["milliseconds"]
+    out.print(f"self-test {_self_test_text(report['self_test'])}")
     for number, (cycles, peak) in enumerate(zip(report["cycles"], report["peaks"], strict=True)):
         place = ", ".join(map(str, peak["position"]))
         label = f" {peak['label']}" if peak["label"] is not None else ""
@@ -39,7 +40,6 @@ def _show(out: Console, report: Report) -> None:
             f"sample {number}: largest output {peak['value']:.6g} at ({place}){label}, "
             f"{cycles:,} cycles{time}"
         )
-    out.print(f"self-test {_self_test_text(report['self_test'])}")
     clock = f" at {report['clock_mhz']:g} MHz" if report["clock_mhz"] else ""
     out.print(
         f"{report['samples']} samples on {report['port']}{clock}; requests that had to be "

@@ -2,8 +2,8 @@
 """The known-answer test: runs a model on a known input, and compares what each layer makes of it.
 
 The run pauses behind each layer, whose result is read and compared at once: what a later layer
-hides is found too, and the first layer that differs is known. It is one inference, and as many bytes
-to be read as the layers have results.
+hides is found too, and the first layer that differs is known. It is one inference, and all that the
+layers compute is read.
 """
 
 from __future__ import annotations
