@@ -61,7 +61,10 @@ enum celosia_error {
     CELOSIA_ERROR_STOPPED,    /* no run has reached its end */
     CELOSIA_ERROR_WATCHDOG,   /* ended by the watchdog */
     CELOSIA_ERROR_PROGRAM,    /* unknown instruction */
-    CELOSIA_ERROR_ACCESS      /* memory was accessed in a run */
+    CELOSIA_ERROR_ACCESS,     /* memory was accessed in a run */
+    /* The known-answer test. */
+    CELOSIA_ERROR_SELF_TEST,  /* a layer differs from the reference: `failed` of struct celosia */
+    CELOSIA_ERROR_NO_SELF_TEST /* there are no known answers */
 };
 
 /* An English sentence without a full stop. */
@@ -79,11 +82,17 @@ struct celosia {
     void *context;       /* handed to the hooks */
     uint16_t timeout_ms; /* for an answer to begin, time to send a request included; 0: 250 */
     uint8_t attempts;    /* to send a request; 0: 8 */
+    bool no_self_test;   /* celosia_load() leaves out the known-answer test */
 
     /* Read only, from celosia_open() on. */
     uint32_t config; /* fingerprint of the configuration */
     uint32_t scratch_bytes, weight_bytes, parameter_bytes;
     uint32_t cycles; /* of the last run that celosia_wait() saw the end of */
+    bool tested;     /* the model that is loaded has passed its known-answer test */
+    /* After CELOSIA_ERROR_SELF_TEST, the first layer that differed: its number, from 0, and operator
+     * and name, such as "Conv2D conv_1". Behind the layers are the outputs, as they are at the end. */
+    uint16_t failed_layer;
+    char failed[CELOSIA_CHECK_TEXT_BYTES];
 
     /* The driver's own. */
     uint32_t model;
@@ -155,8 +164,8 @@ enum celosia_error celosia_set(struct celosia *device, uint32_t number, uint32_t
 enum celosia_error celosia_check(const struct celosia *device, const struct celosia_source *source,
                                  struct celosia_model *model);
 
-/* Checks an image as celosia_check() does, and only if it is good writes it, piece by piece. A
- * section for the board's flash is left out; `model->external` tells. Then the accelerator must
+/* Checks an image as celosia_check() does, only if it is good writes it, piece by piece, and then
+ * runs its known-answer test, if it has one and `no_self_test` is not set. A section for the board's flash is left out; `model->external` tells. Then the accelerator must
  * have booted this very image from there, or the error is CELOSIA_ERROR_BOOT, and what was loaded
  * before stays. */
 enum celosia_error celosia_load(struct celosia *device, const struct celosia_source *source,
@@ -166,8 +175,17 @@ enum celosia_error celosia_load(struct celosia *device, const struct celosia_sou
 struct celosia_source celosia_memory(const void *image, uint32_t bytes);
 
 /* Instead of celosia_load(), where the accelerator booted this model from its flash and nothing was
- * loaded since. */
+ * loaded since. Nothing is tested; celosia_self_test() may follow. */
 enum celosia_error celosia_attach(struct celosia *device, const struct celosia_model *model);
+
+/* Runs a model that is loaded on a known input, and compares what each layer makes of it with what
+ * the integer reference says. It is one run, and all that the layers compute is read. The answers
+ * come from the image, or from MODEL_SELF_TEST of model.h:
+ *     static const uint8_t answers[] = MODEL_SELF_TEST;
+ *     struct celosia_source source = celosia_memory(answers, sizeof answers);
+ * After any error but CELOSIA_ERROR_NO_SELF_TEST the model is not loaded any more. */
+enum celosia_error celosia_self_test(struct celosia *device, const struct celosia_model *model,
+                                     const struct celosia_source *source);
 
 /* --- runs ------------------------------------------------------------------------------------- */
 

@@ -91,6 +91,7 @@
 /* images */
 #define CELOSIA_IMAGE_VERSION 3u
 #define CELOSIA_MAX_RANK 6u
+#define CELOSIA_CHECK_TEXT_BYTES 48u
 
 #define CELOSIA_IMAGE_MAGIC {0x43u, 0x45u, 0x4Cu, 0x4Fu, 0x53u, 0x49u, 0x41u, 0x00u}
 
@@ -109,6 +110,7 @@
 #define CELOSIA_IMAGE_TEXT_LENGTH_AT 48u
 #define CELOSIA_IMAGE_PROFILE_AT 52u
 #define CELOSIA_IMAGE_CYCLES_AT 56u
+#define CELOSIA_IMAGE_SELF_TEST_AT 60u
 #define CELOSIA_IMAGE_RECORD_BYTES 64u
 
 /* offsets in its record: section */
@@ -127,5 +129,16 @@
 #define CELOSIA_TENSOR_SCALE_AT 60u
 #define CELOSIA_TENSOR_ELEMENT_BYTES_AT 64u
 #define CELOSIA_TENSOR_RECORD_BYTES 68u
+
+/* offsets in its record: self_test */
+#define CELOSIA_SELF_TEST_SEED_AT 0u
+#define CELOSIA_SELF_TEST_CHECKS_AT 4u
+#define CELOSIA_SELF_TEST_RECORD_BYTES 8u
+
+/* offsets in its record: check */
+#define CELOSIA_CHECK_INSTRUCTIONS_AT 0u
+#define CELOSIA_CHECK_CHECKSUM_AT 4u
+#define CELOSIA_CHECK_TEXT_AT 8u
+#define CELOSIA_CHECK_RECORD_BYTES 56u
 
 #endif

@@ -41,7 +41,7 @@ enum celosia_error celosia_open(struct celosia *device)
     uint32_t left = BOOT_MS;
     enum celosia_error error;
 
-    device->open = device->loaded = false;
+    device->open = device->loaded = device->tested = false;
     error = celosia_identify(device, registers);
     if (error != CELOSIA_OK)
         return error;
@@ -167,9 +167,8 @@ enum celosia_error celosia_run(struct celosia *device, const struct celosia_mode
     }
     if (error == CELOSIA_OK)
         error = celosia_start(device, model);
-    /* The watchdog ends a run long before: a clock has more than a megahertz. */
     if (error == CELOSIA_OK)
-        error = celosia_wait(device, (model->cycles >> 9) + 1000);
+        error = celosia_wait(device, RUN_MS(model));
     for (i = 0; error == CELOSIA_OK && i < model->outputs; i++) {
         error = celosia_read_output(device, model, i, to);
         to += model->tensor[model->inputs + i].elements;

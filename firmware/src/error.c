@@ -71,6 +71,11 @@ const char *celosia_error_text(enum celosia_error error)
         return "the program has an unknown instruction";
     case CELOSIA_ERROR_ACCESS:
         return "memory was accessed during the run";
+    case CELOSIA_ERROR_SELF_TEST:
+        return "the accelerator computes something else than the reference; load again, program "
+               "its bitstream anew, lower its clock, check its supply";
+    case CELOSIA_ERROR_NO_SELF_TEST:
+        return "there are no known answers; generate the image again";
     }
     return "unknown error";
 }

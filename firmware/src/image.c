@@ -31,27 +31,24 @@ struct celosia_source celosia_memory(const void *image, uint32_t bytes)
     return source;
 }
 
-static bool get(const struct celosia_source *source, uint32_t offset, uint8_t *bytes,
-                uint32_t count)
+bool celosia_get(const struct celosia_source *source, uint32_t offset, uint8_t *bytes,
+                 uint32_t count)
 {
     return offset <= source->bytes && count <= source->bytes - offset &&
            source->read(source->context, offset, bytes, count);
 }
 
-/* A record of numbers of 32 bits, whose fields have the offsets of celosia_protocol.h. */
-static bool get_record(const struct celosia_source *source, uint32_t offset, uint32_t *record,
-                       uint32_t bytes)
+bool celosia_get_record(const struct celosia_source *source, uint32_t offset, uint32_t *record,
+                        uint32_t bytes)
 {
     uint32_t i;
 
-    if (!get(source, offset, (uint8_t *)record, bytes))
+    if (!celosia_get(source, offset, (uint8_t *)record, bytes))
         return false;
     for (i = 0; i < bytes / 4; i++)
         record[i] = celosia_load_u32((const uint8_t *)&record[i]);
     return true;
 }
-
-#define FIELD(record, name) (record)[CELOSIA_##name##_AT / 4]
 
 static enum celosia_error check_sum(const struct celosia_source *source, uint32_t expected)
 {
@@ -78,7 +75,7 @@ static enum celosia_error get_section(const struct celosia *device, uint32_t ind
     uint32_t record[CELOSIA_SECTION_RECORD_BYTES / 4];
     uint32_t capacity;
 
-    if (!get_record(source, CELOSIA_IMAGE_RECORD_BYTES + index * CELOSIA_SECTION_RECORD_BYTES,
+    if (!celosia_get_record(source, CELOSIA_IMAGE_RECORD_BYTES + index * CELOSIA_SECTION_RECORD_BYTES,
                     record, sizeof record))
         return CELOSIA_ERROR_SOURCE;
     section->space = FIELD(record, SECTION_SPACE);
@@ -100,9 +97,8 @@ static enum celosia_error get_section(const struct celosia *device, uint32_t ind
     return CELOSIA_OK;
 }
 
-/* An element lies behind the one before it in order of its indices: transfers rely on it. */
-static enum celosia_error parse_tensor(const struct celosia *device, const uint32_t *record,
-                                       struct celosia_tensor *tensor)
+enum celosia_error celosia_parse_tensor(const struct celosia *device, const uint32_t *record,
+                                        struct celosia_tensor *tensor)
 {
     uint32_t rank = FIELD(record, TENSOR_RANK);
     int32_t zero_point = (int32_t)FIELD(record, TENSOR_ZERO_POINT);
@@ -145,9 +141,9 @@ static enum celosia_error check_tensors(const struct celosia *device,
     unsigned i;
 
     for (i = 0; error == CELOSIA_OK && i < (unsigned)model->inputs + model->outputs; i++) {
-        if (!get_record(source, offset, record, sizeof record))
+        if (!celosia_get_record(source, offset, record, sizeof record))
             return CELOSIA_ERROR_SOURCE;
-        error = parse_tensor(device, record, &model->tensor[i]);
+        error = celosia_parse_tensor(device, record, &model->tensor[i]);
         offset += sizeof record;
     }
     return error;
@@ -164,7 +160,7 @@ static enum celosia_error check_header(const struct celosia *device,
 
     if (source->bytes < sizeof record)
         return CELOSIA_ERROR_IMAGE;
-    if (!get_record(source, 0, record, sizeof record))
+    if (!celosia_get_record(source, 0, record, sizeof record))
         return CELOSIA_ERROR_SOURCE;
     for (i = 0; i < sizeof magic; i += 4)
         if (record[i / 4] != celosia_load_u32(magic + i))
@@ -240,7 +236,7 @@ static bool give_section(void *state, uint32_t offset, uint8_t *bytes, uint32_t 
 {
     const struct section *section = state;
 
-    return get(section->source, section->offset + offset, bytes, count);
+    return celosia_get(section->source, section->offset + offset, bytes, count);
 }
 
 /* Twice the prediction and some: a run that takes longer is hung. */
@@ -260,6 +256,7 @@ static enum celosia_error set_up(struct celosia *device, const struct celosia_mo
     if (error == CELOSIA_OK)
         error = celosia_set(device, CELOSIA_REGISTER_BREAKPOINT, 0);
     device->loaded = error == CELOSIA_OK;
+    device->tested = false;
     device->model = model->image_checksum;
     return error;
 }
@@ -300,7 +297,7 @@ enum celosia_error celosia_load(struct celosia *device, const struct celosia_sou
         error = prepare(device, model, model->external);
     if (error != CELOSIA_OK)
         return error;
-    device->loaded = false;
+    device->loaded = device->tested = false;
     section.source = source;
     for (i = 0; error == CELOSIA_OK && i < sections; i++) {
         error = get_section(device, i, &section);
@@ -308,7 +305,12 @@ enum celosia_error celosia_load(struct celosia *device, const struct celosia_sou
             error = celosia_transfer(device, CELOSIA_COMMAND_WRITE, section.space, section.address,
                                      section.length, give_section, &section);
     }
-    return error == CELOSIA_OK ? set_up(device, model) : error;
+    if (error == CELOSIA_OK)
+        error = set_up(device, model);
+    if (error != CELOSIA_OK || device->no_self_test)
+        return error;
+    error = celosia_self_test(device, model, source);
+    return error == CELOSIA_ERROR_NO_SELF_TEST ? CELOSIA_OK : error;
 }
 
 enum celosia_error celosia_attach(struct celosia *device, const struct celosia_model *model)

@@ -87,7 +87,7 @@ static enum celosia_error counted(struct celosia *device, struct request *reques
             device->number = request->number;
     }
     if (error == CELOSIA_ERROR_SEQUENCE)
-        device->open = device->loaded = false;
+        device->open = device->loaded = device->tested = false;
     return error;
 }
 

@@ -8,13 +8,14 @@ struct place {
     uint32_t offset;  /* in the transfer */
     uint32_t element; /* the next one */
     uint32_t next;    /* its offset */
+    uint32_t sum;     /* of the elements so far, or the random generator's state behind them */
     uint32_t index[CELOSIA_MAX_RANK];
 };
 
 struct walk {
     const struct celosia_tensor *tensor;
-    const uint8_t *from; /* elements to write */
-    uint8_t *to;         /* elements that are read */
+    const uint8_t *from; /* elements to write; none: random ones */
+    uint8_t *to;         /* elements that are read; none: their checksum is kept */
     uint32_t first, end; /* offsets of the tensor's first byte and behind its last one */
     uint8_t edge[8];     /* the words that hold those, as they were */
     uint32_t last_word;
@@ -54,6 +55,17 @@ static bool at_element(const struct walk *walk)
     return walk->now.offset == walk->now.next && walk->now.element < walk->tensor->elements;
 }
 
+static uint8_t next_random(uint32_t *state)
+{
+    uint32_t x = *state;
+
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    *state = x;
+    return (uint8_t)(x >> 24);
+}
+
 static bool give_elements(void *state, uint32_t offset, uint8_t *bytes, uint32_t count)
 {
     struct walk *walk = state;
@@ -62,7 +74,7 @@ static bool give_elements(void *state, uint32_t offset, uint8_t *bytes, uint32_t
     find(walk, offset);
     for (; count--; now->offset++, bytes++) {
         if (at_element(walk)) {
-            *bytes = walk->from[now->element];
+            *bytes = walk->from ? walk->from[now->element] : next_random(&now->sum);
             advance(walk);
         } else if (now->offset < walk->first) {
             *bytes = walk->edge[now->offset];
@@ -82,7 +94,10 @@ static bool take_elements(void *state, uint32_t offset, uint8_t *bytes, uint32_t
     find(walk, offset);
     for (; count--; walk->now.offset++, bytes++) {
         if (at_element(walk)) {
-            walk->to[walk->now.element] = *bytes;
+            if (walk->to)
+                walk->to[walk->now.element] = *bytes;
+            else
+                walk->now.sum = celosia_checksum(walk->now.sum, bytes, 1);
             advance(walk);
         }
     }
@@ -109,39 +124,60 @@ static uint32_t begin(struct walk *walk, const struct celosia_tensor *tensor)
     return walk->last_word + 4;
 }
 
-enum celosia_error celosia_write_input(struct celosia *device, const struct celosia_model *model,
-                                       uint32_t index, const void *data)
+enum celosia_error celosia_write_tensor(struct celosia *device,
+                                        const struct celosia_tensor *tensor, const void *data,
+                                        uint32_t *random)
 {
     struct walk walk;
-    uint32_t base, bytes;
+    uint32_t bytes = begin(&walk, tensor);
+    uint32_t base = tensor->address & ~3u;
     enum celosia_error error = CELOSIA_OK;
 
-    if (index >= model->inputs)
-        return CELOSIA_ERROR_ARGUMENT;
-    bytes = begin(&walk, &model->tensor[index]);
-    base = walk.tensor->address & ~3u;
     walk.from = data;
+    walk.now.sum = *random;
     if (walk.first)
         error = celosia_read(device, CELOSIA_SPACE_SCRATCH, base, walk.edge, 4);
     if (error == CELOSIA_OK && walk.end & 3)
         error = celosia_read(device, CELOSIA_SPACE_SCRATCH, base + walk.last_word, walk.edge + 4,
                              4);
-    if (error != CELOSIA_OK)
-        return error;
-    return celosia_transfer(device, CELOSIA_COMMAND_WRITE, CELOSIA_SPACE_SCRATCH, base, bytes,
-                            give_elements, &walk);
+    if (error == CELOSIA_OK)
+        error = celosia_transfer(device, CELOSIA_COMMAND_WRITE, CELOSIA_SPACE_SCRATCH, base, bytes,
+                                 give_elements, &walk);
+    *random = walk.now.sum;
+    return error;
+}
+
+enum celosia_error celosia_read_tensor(struct celosia *device, const struct celosia_tensor *tensor,
+                                       void *data, uint32_t *sum)
+{
+    struct walk walk;
+    uint32_t bytes = begin(&walk, tensor);
+    enum celosia_error error;
+
+    walk.to = data;
+    walk.now.sum = *sum;
+    error = celosia_transfer(device, CELOSIA_COMMAND_READ, CELOSIA_SPACE_SCRATCH,
+                             tensor->address & ~3u, bytes, take_elements, &walk);
+    *sum = walk.now.sum;
+    return error;
+}
+
+enum celosia_error celosia_write_input(struct celosia *device, const struct celosia_model *model,
+                                       uint32_t index, const void *data)
+{
+    uint32_t unused = 0;
+
+    if (index >= model->inputs)
+        return CELOSIA_ERROR_ARGUMENT;
+    return celosia_write_tensor(device, &model->tensor[index], data, &unused);
 }
 
 enum celosia_error celosia_read_output(struct celosia *device, const struct celosia_model *model,
                                        uint32_t index, void *data)
 {
-    struct walk walk;
-    uint32_t bytes;
+    uint32_t unused = 0;
 
     if (index >= model->outputs)
         return CELOSIA_ERROR_ARGUMENT;
-    bytes = begin(&walk, &model->tensor[model->inputs + index]);
-    walk.to = data;
-    return celosia_transfer(device, CELOSIA_COMMAND_READ, CELOSIA_SPACE_SCRATCH,
-                            walk.tensor->address & ~3u, bytes, take_elements, &walk);
+    return celosia_read_tensor(device, &model->tensor[model->inputs + index], data, &unused);
 }

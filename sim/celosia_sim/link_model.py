@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from celosia_hw.config import AcceleratorConfig
@@ -207,15 +207,16 @@ class Endpoint:
 class Memories:
     """Memories and registers of an accelerator of ``config``.
 
-    ``run`` is called when a run starts, with these memories, and returns its cycles. The run is
-    busy for the next ``busy_polls`` readings of STATUS. One that takes more cycles than the
-    watchdog allows ends by it.
+    ``run`` is called when a run starts, with these memories, and returns its cycles, or an iterator
+    that has the cycles behind each instruction and may be paused there. The run is busy for the
+    next ``busy_polls`` readings of STATUS. One that takes more cycles than the watchdog allows ends
+    by it.
     """
 
     def __init__(
         self,
         config: AcceleratorConfig,
-        run: Callable[[Memories], int] | None = None,
+        run: Callable[[Memories], int | Iterator[int]] | None = None,
         *,
         busy_polls: int = 0,
     ) -> None:
@@ -241,8 +242,12 @@ class Memories:
         self.boot = Boot.NONE
         self.error = Error.NONE
         self.done = False
+        self.paused = False
         self._polls = 0
         self._cycles = 0
+        self._index = 0
+        self._pauses = False
+        self._steps: Iterator[int] = iter(())
 
     @property
     def busy(self) -> bool:
@@ -265,7 +270,8 @@ class Memories:
         register = address // 4
         if register == Register.STATUS:
             status = int(self.busy) << Status.BUSY | int(self.done) << Status.DONE
-            status |= self.error << Status.ERROR | self.boot << Status.BOOT
+            status |= int(self.paused) << Status.PAUSED | self.error << Status.ERROR
+            status |= self.boot << Status.BOOT | self._index << Status.INSTRUCTION
             self._advance()
             return status
         return self.registers[Register(register)]
@@ -281,7 +287,8 @@ class Memories:
         expired = self._cycles > limit
         self.registers[Register.CYCLES] = min(self._cycles, limit) & _U32
         self.error = Error.WATCHDOG if expired else self.error
-        self.done = not expired
+        self.paused = self._pauses and not expired
+        self.done = not (self._pauses or expired)
 
     def write(self, space: int, address: int, word: int) -> None:
         self.memory[space][address : address + 4] = word.to_bytes(4, "little")
@@ -292,11 +299,27 @@ class Memories:
             return
         if value >> Control.RESET & 1:
             self._polls = 0
-            self.done, self.error = False, Error.NONE
+            self.done, self.paused, self.error = False, False, Error.NONE
         if value >> Control.START & 1:
-            self.done, self.error = False, Error.NONE
+            self.error = Error.NONE
             self.started.append(self.registers[Register.START])
-            self._cycles = self.run(self)
-            self._polls = self.busy_polls
-            if not self._polls:
-                self._end()
+            result = self.run(self)
+            self._steps = iter((result,)) if isinstance(result, int) else result
+            # A run as a whole counts no instructions.
+            self._index = -1 if isinstance(result, int) else 0
+            self._go_on()
+        elif value >> Control.CONTINUE & 1 and self.paused:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Runs to the breakpoint or to the end."""
+        self.done = self.paused = self._pauses = False
+        for cycles in self._steps:
+            self._cycles = cycles
+            self._index += 1
+            self._pauses = 0 < self._index == self.registers[Register.BREAKPOINT]
+            if self._pauses:
+                break
+        self._polls = self.busy_polls
+        if not self._polls:
+            self._end()

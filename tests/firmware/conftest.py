@@ -7,6 +7,7 @@ import ctypes
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,18 @@ def digits_image() -> Image:
 
     graph = optimize(load_tflite(ROOT / "examples" / "digits" / "digits.tflite"))
     return compile_graph(graph, size_config(graph, get_board("icebreaker"), None))
+
+
+@pytest.fixture(scope="session")
+def tested_image(digits_image: Image) -> Image:
+    """The same with known answers."""
+    from celosia.importer import load_tflite
+    from celosia.known_answers import known_answers
+    from celosia.passes import optimize
+    from celosia_sim.reference import run
+
+    graph = optimize(load_tflite(ROOT / "examples" / "digits" / "digits.tflite"))
+    return replace(digits_image, self_test=known_answers(graph, digits_image, run))
 
 
 @pytest.fixture(scope="session")

@@ -60,6 +60,8 @@ class CError(IntEnum):
     WATCHDOG = 29
     PROGRAM = 30
     ACCESS = 31
+    SELF_TEST = 32
+    NO_SELF_TEST = 33
 
 
 WRITE = ctypes.CFUNCTYPE(c_bool, c_void_p, POINTER(c_uint8), c_uint32)
@@ -79,11 +81,15 @@ class Device(ctypes.Structure):
         ("context", c_void_p),
         ("timeout_ms", c_uint16),
         ("attempts", c_uint8),
+        ("no_self_test", c_bool),
         ("config", c_uint32),
         ("scratch_bytes", c_uint32),
         ("weight_bytes", c_uint32),
         ("parameter_bytes", c_uint32),
         ("cycles", c_uint32),
+        ("tested", c_bool),
+        ("failed_layer", c_uint16),
+        ("failed", ctypes.c_char * 48),
         ("model", c_uint32),
         ("number", c_uint8),
         ("reads", c_uint8),

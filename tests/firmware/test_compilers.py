@@ -20,8 +20,8 @@ CORTEX_M0 = ("-mcpu=cortex-m0", "-mthumb", "-Os", "-ffreestanding")
 RISC_V = ("-march=rv32imc", "-mabi=ilp32", "-Os", "-ffreestanding")
 X86 = ("-m32", "-Os", "-ffreestanding", "-fno-pie", "-fno-asynchronous-unwind-tables")
 #: What talks to an accelerator. Arithmetic and texts are linked where they are used.
-CORE = ("device", "frame", "image", "link", "tensor")
-CORE_BYTES = 4096
+CORE = ("device", "frame", "image", "link", "self_test", "tensor")
+CORE_BYTES = 5120
 
 
 def compiler(name: str) -> str:

@@ -18,7 +18,7 @@ from tests.firmware.driver import CError
 from celosia.compiler.image import RECORDS, VERSION, Image, ImageSpace, Section
 from celosia_hw.config import AcceleratorConfig
 
-HEADER, SECTION, TENSOR = (layout for layout, _ in RECORDS.values())
+HEADER, SECTION, TENSOR = (RECORDS[name][0] for name in ("image", "section", "tensor"))
 SIZES = [layout.size for layout in (HEADER, SECTION, TENSOR)]
 MOST_TENSORS = 4
 

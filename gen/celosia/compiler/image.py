@@ -190,9 +190,9 @@ class Image:
             table += _SECTION.pack(section.space, section.address, len(section.data), position)
             body += section.data + bytes(-len(section.data) % 4)
         table += b"".join(_pack_port(port) for port in ports)
-        test_at = offset + len(body) if self.self_test is not None else 0
-        if self.self_test is not None:
-            body += pack(self.self_test, self, _pack_port)
+        test = self.self_test_record()
+        test_at = offset + len(body) if test else 0
+        body += test
         total = offset + len(body) + len(text)
         header = [VERSION, total, 0, self.config.fingerprint, self.entry, len(self.instructions)]
         header += [len(self.sections), len(self.inputs), len(self.outputs)]
@@ -200,6 +200,10 @@ class Image:
         header += [test_at]
         data = _HEADER.pack(MAGIC, *header) + table + body + text
         return data[:16] + zlib.crc32(data[20:]).to_bytes(4, "little") + data[20:]
+
+    def self_test_record(self) -> bytes:
+        """The known-answer test as it is in the file; empty if there is none."""
+        return pack(self.self_test, self, _pack_port) if self.self_test is not None else b""
 
     def save(self, path: Path | str) -> None:
         Path(path).write_bytes(self.to_bytes())

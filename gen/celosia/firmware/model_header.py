@@ -62,6 +62,7 @@ def model_header(image: Image, clock_mhz: float, labels: Sequence[str] = ()) -> 
         parts.append(
             f"#define MODEL_LABEL_COUNT {len(labels)}u\n#define MODEL_LABELS {{ \\\n    {items}}}\n"
         )
+    parts += _self_test(image)
     parts.append(_initializer(image))
     parts.append("#endif\n")
     return "\n".join(parts)
@@ -137,6 +138,18 @@ def _softmaxes(image: Image) -> Iterator[str]:
                 f"#define MODEL_OUTPUT_{index}_SOFTMAX "
                 f"{_unsigned(op.input['shape'][-1])}, {multiplier}L, {shift}, {least}L\n"
             )
+
+
+def _self_test(image: Image) -> Iterator[str]:
+    """The known answers as they are in the image, for programs that do not have it."""
+    record = image.self_test_record()
+    if record:
+        lines = (record[i : i + 20] for i in range(0, len(record), 20))
+        items = ", \\\n    ".join(", ".join(map(str, line)) for line in lines)
+        yield (
+            "/* Known answers for celosia_self_test(), an array of bytes. */\n"
+            f"#define MODEL_SELF_TEST {{ \\\n    {items}}}\n"
+        )
 
 
 def _initializer(image: Image) -> str:

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator
 from enum import IntEnum
 
-from celosia.compiler import image
+from celosia.compiler import image, self_test
 from celosia_hw import isa
 from celosia_hw.link import protocol
 
@@ -52,9 +52,12 @@ def protocol_header() -> str:
     parts.append(_defines("links", link.items()))
     for prefix, enumeration, comment in _ENUMERATIONS:
         parts.append(_defines(comment, ((f"{prefix}_{m.name}", int(m)) for m in enumeration)))
-    parts.append(
-        _defines("images", {"IMAGE_VERSION": image.VERSION, "MAX_RANK": image.MAX_RANK}.items())
-    )
+    images = {
+        "IMAGE_VERSION": image.VERSION,
+        "MAX_RANK": image.MAX_RANK,
+        "CHECK_TEXT_BYTES": self_test.TEXT_BYTES,
+    }
+    parts.append(_defines("images", images.items()))
     parts.append(f"#define CELOSIA_IMAGE_MAGIC {_bytes(image.MAGIC)}\n")
     for record, (layout, names) in image.RECORDS.items():
         parts.append(_defines(f"offsets in its record: {record}", _offsets(record, layout, names)))
