@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* classify PORT BAUD IMAGE INPUTS [LABELS]
  *
- * Loads an image into the accelerator at a serial port, runs it on each input of a file (raw 8-bit
- * elements, one input behind the other) and prints the class with the largest output. */
+ * Loads an image into the accelerator at a serial port, which includes its known-answer test, runs it
+ * on each input of a file (raw 8-bit elements, one input behind the other) and prints the class with
+ * the largest output. */
 
 #include "celosia.h"
 #include "linux_tty.h"
@@ -131,10 +132,14 @@ static int with_device(struct celosia *device, char **arguments, char *const *la
     source.bytes = (uint32_t)bytes;
     error = celosia_load(device, &source, &model);
     (void)fclose(file);
+    if (error == CELOSIA_ERROR_SELF_TEST)
+        fprintf(stderr, "classify: %s: the self-test failed at %s\n", image_name, device->failed);
     if (error != CELOSIA_OK)
         return fail_with(image_name, error);
     if (model.inputs == 0 || model.outputs == 0)
         return fail(image_name, "has no input or no output");
+    if (device->tested)
+        printf("self-test passed\n");
     if (model.external)
         printf("weights are read from the board's flash memory\n");
     file = fopen(arguments[4], "rb");

@@ -93,12 +93,14 @@ def test_the_size_on_microcontrollers(
     assert core < limit
 
 
-def test_the_program_of_the_documentation(tmp_path: Path, digits_image: Image) -> None:
+def test_the_program_of_the_documentation(tmp_path: Path, tested_image: Image) -> None:
     text = (FIRMWARE.parent / "docs" / "microcontroller.md").read_text()
-    (program,) = [part for part in re.findall(r"```c\n(.*?)```", text, re.S) if "classify" in part]
-    (tmp_path / "program.c").write_text(program)
+    parts = re.findall(r"```c\n(.*?)```", text, re.S)
+    (program,) = [part for part in parts if "classify" in part]
+    (attach,) = [part for part in parts if "MODEL_SELF_TEST" in part]
+    (tmp_path / "program.c").write_text(program + attach)
     labels = [f"label {i}" for i in range(10)]
-    (tmp_path / "model.h").write_text(model_header(digits_image, 24.0, labels))
+    (tmp_path / "model.h").write_text(model_header(tested_image, 24.0, labels))
     file = [tmp_path / "program.c"]
     compile_all(compiler("gcc"), ("-O2", "-I", str(tmp_path)), file, tmp_path)
 

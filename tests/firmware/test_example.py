@@ -130,6 +130,25 @@ def test_labels_may_be_left_out(program: Path, folder: Path, ports: Callable[...
     assert re.match(r"0: class \d, \d+ cycles\n", done.stdout)
 
 
+def test_a_board_that_computes_otherwise_is_refused(
+    program: Path, folder: Path, ports: Callable[..., Port], tested_image: Image
+) -> None:
+    tested_image.save(folder / "model.image")
+    port = ports()
+    done = classify(program, folder, port.name, 1_000_000, "model.image", "inputs")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("self-test passed\n0: class ")
+    write = port.endpoint.target.write
+    port.endpoint.target.write = (  # type: ignore[method-assign]
+        lambda space, address, word: write(space, address, word ^ (0x2000 * (space == 2)))
+    )
+    done = classify(program, folder, port.name, 1_000_000, "model.image", "inputs")
+    assert (done.returncode, done.stdout) == (1, "")
+    first, second = done.stderr.splitlines()
+    assert first == "classify: model.image: the self-test failed at Conv2D conv_2d_0"
+    assert second.startswith("classify: model.image: the accelerator computes something else")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -71,7 +71,9 @@ def test_the_example_program_by_uart(compile_c: Compile, folder: Path, tmp_path:
         command = [str(program), board.port, "2400", str(folder / "model.image"), str(inputs)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stderr) == (0, "")
-    digits = [int(line.split()[2].strip(",")) for line in done.stdout.splitlines()]
+    first, *lines = done.stdout.splitlines()
+    assert first == "self-test passed"
+    digits = [int(line.split()[2].strip(",")) for line in lines]
     assert digits == np.load(DIGITS / "labels.npy")[:PICTURES].tolist()
 
 
@@ -105,6 +107,11 @@ def test_all_bytes_by_spi(board: ctypes.CDLL, folder: Path, flash: bool) -> None
         source = source_of(data)
         check = board.celosia_check if flash else board.celosia_load
         assert check(byref(device), byref(source), byref(model)) == CError.OK
+        assert device.tested == (not flash)
         attached = board.celosia_attach(byref(device), byref(model))
         assert attached == (CError.OK if flash else CError.BOOT)
+        if flash:
+            table = source_of(image.self_test_record())
+            assert board.celosia_self_test(byref(device), byref(model), byref(table)) == CError.OK
+            assert device.tested
         run_all(board, device, image, model)
