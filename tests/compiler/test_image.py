@@ -14,6 +14,7 @@ import pytest
 
 from celosia.compiler.compile import compile_graph
 from celosia.compiler.image import Image, ImageError, ImageSpace, Section
+from celosia.compiler.self_test import SelfTest, checks
 from celosia.graph.ir import Graph
 from celosia_hw.config import AcceleratorConfig
 
@@ -109,3 +110,38 @@ def test_sections_are_whole_units(image: Image) -> None:
     extra = Section(ImageSpace.EXTERNAL, 4, bytes(range(8)))
     changed = replace(image, sections=(*image.sections, extra))
     assert Image.from_bytes(changed.to_bytes()).sections[-1] == extra
+
+
+def test_known_answers_are_read_back(image: Image) -> None:
+    tested = replace(image, self_test=SelfTest(7, tuple(range(100, 100 + len(checks(image))))))
+    data = tested.to_bytes()
+    assert Image.from_bytes(data) == tested
+    assert tested.self_test_record() in data
+    assert Image.from_bytes(image.to_bytes()).self_test is None
+    # What a reader of before sees is the same but for the header, and what it does not look at.
+    record = tested.self_test_record()
+    assert data.replace(record, b"")[64 : -len(record)] == image.to_bytes()[64 : -len(record)]
+
+
+def test_known_answers_must_be_those_of_the_layers(image: Image) -> None:
+    """Every byte but the seed and the checksums follows from the rest of the file."""
+    tested = replace(image, self_test=SelfTest(7, tuple(range(100, 100 + len(checks(image))))))
+    data = tested.to_bytes()
+    record = tested.self_test_record()
+    begin = data.index(record)
+    free = {*range(4)} | {8 + 124 * i + 4 + j for i in range(len(checks(image))) for j in range(4)}
+    for position in range(len(record)):
+        damaged = bytearray(data)
+        damaged[begin + position] ^= 0x10
+        if position in free:
+            assert Image.from_bytes(sealed(bytes(damaged))).self_test != tested.self_test
+            continue
+        with pytest.raises(ImageError, match="description is damaged .*known answers"):
+            Image.from_bytes(sealed(bytes(damaged)))
+    for offset in (len(data), len(data) - 3, 64, 1 << 31):
+        damaged = bytearray(data)
+        damaged[60:64] = offset.to_bytes(4, "little")
+        with pytest.raises(ImageError, match="known answers"):
+            Image.from_bytes(sealed(bytes(damaged)))
+    with pytest.raises(ImageError, match="known answers"):
+        Image.from_bytes(sealed(data[:begin] + bytes(4) + data[begin + 4 :]))
