@@ -123,9 +123,9 @@ def main(models: tuple[Path, ...]) -> None:
         rows.append(row(model))
         print(rows[-1], flush=True)
     text = f"""\
-On an iCEBreaker with a link of 1 Mbaud, {datetime.date.today()}. The last two columns are shares of
-random single bits of weights and of biases that, flipped, change what their layer makes of the known input, and, behind the
-comma, what the outputs are.
+On an iCEBreaker with a link of 1 Mbaud, {datetime.date.today()}. The last two columns
+are shares of random single bits, of weights and of biases, that if flipped change what their layer
+makes of the known input, and, behind the comma, what the outputs are.
 
 | model | layers | loaded, bytes | read, bytes | loading | reading | run | weights | biases |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
