@@ -94,18 +94,19 @@ class Host:
         dut = self.dut
         words = memoryview(content).cast("I")
         if space != Space.SCRATCH:
-            for word in words:
-                await self.write(Register.DATA, word)
-            return
+            # The first one waits until the row is set; the others are taken in each cycle.
+            await self.write(Register.DATA, words[0])
+            words = words[1:]
         # The scratchpad takes a unit in each second cycle while nothing runs.
+        cycles = 2 if space == Space.SCRATCH else 1
         dut.control__valid.value = 1
         dut.control__write.value = 1
         dut.control__address.value = int(Register.DATA)
         data = dut.control__write_data
         for word in words:
             data.value = word
-            await FallingEdge(dut.clk)
-            await FallingEdge(dut.clk)
+            for _ in range(cycles):
+                await FallingEdge(dut.clk)
         dut.control__valid.value = 0
 
     async def read_memory(self, address: int, length: int) -> bytes:
@@ -113,10 +114,35 @@ class Host:
         start = address & ~3
         end = address + length
         await self.write(Register.ADDRESS, Space.SCRATCH << 28 | start)
-        content = bytearray()
-        for _ in range(start, end, 4):
-            content += (await self.read(Register.DATA)).to_bytes(4, "little")
-        return bytes(content[address - start : address - start + length])
+        content = await self._read_units((end - start + 3) // 4)
+        return content[address - start : address - start + length]
+
+    async def _read_units(self, count: int) -> bytes:
+        """The next units of DATA, little-endian."""
+        dut = self.dut
+        units = []
+        # While nothing runs each takes as many cycles as the first one.
+        cycles: int | None = None
+        dut.control__valid.value = 1
+        dut.control__write.value = 0
+        dut.control__address.value = int(Register.DATA)
+        for _ in range(count):
+            waited = 0
+            if cycles is not None and cycles > 1:
+                await idle_cycles(dut, cycles - 1)
+                waited = cycles - 1
+            while True:
+                await ReadOnly()
+                waited += 1
+                ready = bool(int(dut.control__ready.value))
+                if ready:
+                    units.append(int(dut.control__read_data.value))
+                await FallingEdge(dut.clk)
+                if ready:
+                    break
+            cycles = waited if cycles is None else min(cycles, waited)
+        dut.control__valid.value = 0
+        return b"".join(unit.to_bytes(4, "little") for unit in units)
 
     async def wait(self, poll_cycles: int = 500, progress: Any = None) -> int:
         """Waits until nothing runs and returns STATUS."""
