@@ -16,10 +16,11 @@ from celosia.compiler.sizing import size_config
 from celosia.compiler.suggest import suggestion
 from celosia.errors import BoardError, FitError, ModelError
 from celosia.estimate import estimate
-from celosia.firmware.model_header import load_labels, model_header
+from celosia.firmware.model_header import model_header
 from celosia.folder import IMAGE, MANIFEST, MODEL, VERILOG, Folder
 from celosia.importer import load_tflite
 from celosia.known_answers import Reference, known_answers
+from celosia.labels import load_labels
 from celosia.output_directory import complete_directory
 from celosia.passes import optimize
 from celosia_hw.boards import Board, get_board
@@ -69,24 +70,26 @@ def generate(
     path = Path(model)
     target = _board(board)
     chosen = _config(config)
-    graph = optimize(load_tflite(path))
     if chosen is not None and array not in (None, (chosen.output_channels, chosen.input_channels)):
         raise BoardError(f"the configuration has the array {chosen.name}; leave the array out")
-    try:
-        chosen = chosen or size_config(graph, target, array)
-        image = compile_graph(graph, chosen, external_rate=external_rate)
-    except (BoardError, FitError) as error:
-        hint = suggestion(graph, target, chosen)
-        raise type(error)(f"{target.name}: {error}; {hint}") from None
-    if reference is not None:
-        image = replace(image, self_test=known_answers(graph, image, reference))
-    header = model_header(image, target.clock_mhz, load_labels(labels) if labels else ())
-    # Imported late: it brings the hardware language along.
-    from celosia_hw.primitives import Technology
-    from celosia_hw.verilog import to_verilog, wishbone_verilog
-
+    names = load_labels(labels) if labels else ()
     folder = Path(output) if output is not None else Path("build") / path.stem
+    # Begun first, so that a folder that cannot be written is noticed before the work.
     with complete_directory(folder, marker=MANIFEST) as work:
+        graph = optimize(load_tflite(path))
+        try:
+            chosen = chosen or size_config(graph, target, array)
+            image = compile_graph(graph, chosen, external_rate=external_rate)
+        except (BoardError, FitError) as error:
+            hint = suggestion(graph, target, chosen)
+            raise type(error)(f"{target.name}: {error}; {hint}") from None
+        if reference is not None:
+            image = replace(image, self_test=known_answers(graph, image, reference))
+        header = model_header(image, target.clock_mhz, names)
+        # Imported late: it brings the hardware language along.
+        from celosia_hw.primitives import Technology
+        from celosia_hw.verilog import to_verilog, wishbone_verilog
+
         contents = {VERILOG: to_verilog(chosen).encode(), IMAGE: image.to_bytes()}
         for name, content in contents.items():
             (work / name).write_bytes(content)

@@ -17,6 +17,7 @@ from celosia.errors import InputError, ToolError
 from celosia.folder import IMAGE, MANIFEST, MODEL, Folder
 from celosia.graph.ir import Graph
 from celosia.importer import load_tflite
+from celosia.output_files import check_writable, npy_bytes, write_files
 from celosia.passes import optimize
 from celosia.samples import float_samples, load_samples, quantize_samples
 from celosia.tensors import from_bytes, layer_cycles
@@ -131,6 +132,9 @@ def simulate(
     kind = check_trace(Path(trace)) if trace is not None else None
     check = _Check(image, graph)
     values = _samples(graph, inputs, samples)
+    check_writable(folder)
+    if trace is not None:
+        check_writable(Path(trace).absolute().parent)
 
     def report(stage: str, done: float, total: float, detail: str = "") -> None:
         if progress is not None:
@@ -186,8 +190,10 @@ def simulate(
         first_mismatch=failures[0] if failures else None,
         outputs=np.stack(outputs),
     )
-    np.save(folder / "outputs.npy", record.outputs)
-    (folder / "simulation.json").write_text(json.dumps(record.to_dict(), indent=2) + "\n")
+    text = json.dumps(record.to_dict(), indent=2) + "\n"
+    write_files(
+        folder, {"outputs.npy": npy_bytes(record.outputs), "simulation.json": text.encode()}
+    )
     return record
 
 

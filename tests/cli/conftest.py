@@ -10,7 +10,8 @@ from typing import TypeAlias
 import pytest
 from click.testing import CliRunner, Result
 
-from celosia.cli.app import celosia
+import celosia
+from celosia.cli.app import celosia as command
 
 Run: TypeAlias = Callable[..., Result]
 
@@ -22,7 +23,7 @@ def run() -> Run:
     """``run(*arguments)`` is the result of ``celosia arguments``; only SystemExit ends it."""
 
     def invoke(*arguments: object) -> Result:
-        result = CliRunner().invoke(celosia, [str(argument) for argument in arguments])
+        result = CliRunner().invoke(command, [str(argument) for argument in arguments])
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result
@@ -34,3 +35,17 @@ def run() -> Run:
 def digits() -> Path:
     """The folder of the example: ``digits.tflite``, ``images.npy``."""
     return DIGITS
+
+
+@pytest.fixture(scope="session")
+def small_folder(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
+    """The example, generated for a small array. To be read only."""
+    folder = tmp_path_factory.mktemp("generated") / "small"
+    celosia.generate(digits / "digits.tflite", board="icebreaker", array=(2, 2), output=folder)
+    return folder
+
+
+@pytest.fixture
+def quick_verilog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``generate`` takes a moment; for what is not about the Verilog."""
+    monkeypatch.setattr("celosia_hw.verilog.to_verilog", lambda config: "// short\n")

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -90,3 +94,62 @@ def test_the_folder_has_ordinary_permissions(tmp_path: Path) -> None:
     write(tmp_path / "out", "first")
     (tmp_path / "ordinary").mkdir()
     assert os.stat(tmp_path / "out").st_mode == os.stat(tmp_path / "ordinary").st_mode
+
+
+WRITER = """
+import sys, time
+from celosia.output_directory import complete_directory
+with complete_directory(sys.argv[1], marker="manifest.json") as work:
+    (work / "half.v").write_text("half")
+    print(work, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that is at writing ``tmp_path / "out"``."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path / "out")], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        assert Path(process.stdout.readline().strip()).parent == tmp_path
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_what_a_killed_process_left_is_removed(
+    tmp_path: Path, writer: subprocess.Popen[str]
+) -> None:
+    (tmp_path / ".out.mine").mkdir()
+    (tmp_path / ".output.abcdefgh.celosia").mkdir()
+    mine = {".out.mine", ".output.abcdefgh.celosia"}
+    writer.kill()
+    writer.wait()
+    (left,) = names(tmp_path) - mine
+    assert left.startswith(".out.")
+    write(tmp_path / "out", "second")
+    assert names(tmp_path) == mine | {"out"}
+
+
+def test_what_a_running_process_writes_is_not_removed(
+    tmp_path: Path, writer: subprocess.Popen[str]
+) -> None:
+    (left,) = names(tmp_path)
+    write(tmp_path / "out", "second")
+    assert names(tmp_path) == {left, "out"}
+    assert names(tmp_path / left) == {"half.v"}
+
+
+def test_a_failure_leaves_no_parents(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OutputError, match="out: cannot be written: No space left on device; make"),
+        complete_directory(tmp_path / "a" / "b" / "out", marker=MARKER) as work,
+    ):
+        (work / "half.v").write_text("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(work))
+    assert names(tmp_path) == set()

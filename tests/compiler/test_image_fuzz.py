@@ -32,7 +32,7 @@ from celosia_sim.accelerator import job_for
 from celosia_sim.random_models import random_model
 from celosia_sim.tflite_writer import ModelBuilder, per_tensor
 
-MUTANTS = 1200
+MUTANTS = 1000
 #: Offsets of the header's fields, docs of celosia.compiler.image.
 LENGTH, CHECKSUM, INPUTS, OUTPUTS, TEXT, TEXT_LENGTH = 12, 16, 36, 40, 44, 48
 #: Numbers beyond one limit or another, and what is no number.

@@ -17,7 +17,7 @@ from tests.firmware.driver import CError
 from celosia.compiler.image import Image, TensorPort
 from celosia.errors import InputError
 from celosia.firmware import model_header, protocol_header
-from celosia.firmware.model_header import load_labels
+from celosia.labels import load_labels
 from celosia_hw.link.protocol import REGISTER_SPACE, Result
 
 PRINT_MODEL = Path(__file__).with_name("print_model.c")
@@ -161,7 +161,7 @@ def test_labels_must_be_as_many_as_classes(tmp_path: Path, digits_image: Image) 
     with pytest.raises(InputError, match="9 labels, but the output .* has 10 elements"):
         model_header(digits_image, 24.0, ["x"] * 9)
     file = tmp_path / "labels.txt"
-    file.write_bytes("\ufeffnull\r\nüns\n".encode())
+    file.write_bytes("\ufeffnull\r\n üns \n\n  \n".encode())
     assert load_labels(file) == ["null", "üns"]
     file.write_bytes(b"")
     with pytest.raises(InputError, match="has no labels"):

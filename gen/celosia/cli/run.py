@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
-from celosia.errors import InputError, OutputError
+from celosia.errors import InputError
+from celosia.labels import load_labels
+from celosia.output_files import check_writable, npy_bytes, write_files
 
 from .examples import examples
 from .progress import Advance, progress_bars
@@ -139,13 +141,15 @@ def run(
     signature = Signature(files.image)
     arrays = [load_samples(file) for file in input_files]
     given = signature.samples(tuple(arrays) if len(arrays) > 1 else arrays[0]).first(samples)
-    labels = _labels(labels_file) if labels_file is not None else list(files.labels)
+    labels = load_labels(labels_file) if labels_file is not None else list(files.labels)
     classes = math.prod(signature.outputs[0].shape)
     if labels and len(labels) != classes:
         raise InputError(
             f"{labels_file or directory / 'manifest.json'}: there are {len(labels)} labels for "
             f"{classes} elements of the output"
         )
+    folder = directory if directory.is_dir() else directory.parent
+    check_writable(folder)
     with ExitStack() as stack:
         advance = stack.enter_context(progress_bars(_STAGES, _UNITS, quiet=quiet))
         options: dict[str, Any] = {}
@@ -169,7 +173,7 @@ def run(
             "layers": layers,
             "retries": device.retries,
             "recoveries": device.recoveries,
-            "outputs": _save(directory, outputs),
+            "outputs": _save(folder, outputs),
             "peaks": [_peak(signature.outputs[0], output, labels) for output in outputs[0]],
         }
 
@@ -198,33 +202,14 @@ def _run_all(
     return [np.stack(output) for output in zip(*results, strict=True)], cycles, layers
 
 
-def _save(directory: Path, outputs: list[npt.NDArray[Any]]) -> list[str]:
+def _save(folder: Path, outputs: list[npt.NDArray[Any]]) -> list[str]:
     """Writes ``outputs.npy``, and ``outputs_1.npy`` and so on for further outputs."""
-    folder = directory if directory.is_dir() else directory.parent
-    files = []
-    for number, output in enumerate(outputs):
-        file = folder / (f"outputs_{number}.npy" if number else "outputs.npy")
-        try:
-            np.save(file, output)
-        except OSError as error:
-            raise OutputError(f"{file}: cannot be written: {error.strerror}") from None
-        files.append(str(file))
-    return files
-
-
-def _labels(file: Path) -> list[str]:
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{file}: is no text in UTF-8") from None
-    labels = [line.strip() for line in lines]
-    while labels and not labels[-1]:
-        labels.pop()
-    if not labels:
-        raise InputError(f"{file}: has no labels; write one a line")
-    return labels
+    contents = {
+        f"outputs_{number}.npy" if number else "outputs.npy": npy_bytes(output)
+        for number, output in enumerate(outputs)
+    }
+    write_files(folder, contents)
+    return [str(folder / name) for name in contents]
 
 
 def _peak(info: TensorInfo, output: npt.NDArray[Any], labels: list[str]) -> Report:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from celosia.arithmetic.fixed_point import quantize_multiplier
@@ -21,23 +20,6 @@ _TITLE = """\
  * constant of floating point and as integers: scale = MULTIPLIER * 2^(SHIFT - 31), and 1 / scale =
  * INVERSE_MULTIPLIER * 2^(INVERSE_SHIFT - 31), for celosia_multiply() and celosia_requantize(). */
 """
-
-
-def load_labels(path: Path | str) -> list[str]:
-    """Names of classes, one a line, of a text file in UTF-8.
-
-    Raises:
-        InputError: the file cannot be read, or has no line.
-    """
-    try:
-        labels = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is no text in UTF-8 ({error}); save it as such") from None
-    if not labels:
-        raise InputError(f"{path}: has no labels; write one a line")
-    return labels
 
 
 def model_header(image: Image, clock_mhz: float, labels: Sequence[str] = ()) -> str:

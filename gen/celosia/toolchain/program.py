@@ -20,9 +20,10 @@ from msgspec import Meta
 
 from celosia.compiler.boot import flash_content
 from celosia.compiler.image import Image
-from celosia.errors import BoardError, FitError, OutputError, ToolError
+from celosia.errors import BoardError, FitError, ToolError
 from celosia.folder import IMAGE, MANIFEST, Folder
 from celosia.host.model_files import load_model_files
+from celosia.output_files import write_files
 from celosia.records import decode
 from celosia_hw.boards import Board, get_board
 from celosia_hw.boards import BoardError as UnknownBoard
@@ -148,10 +149,7 @@ def program(planned: Programming, on_line: Callable[[str], None] | None = None) 
     if not planned.installed:
         raise ToolError(f"{planned.board}: {planned.advice}")
     if planned.data is not None and planned.image is not None:
-        try:
-            planned.data.write_bytes(flash_content(planned.image))
-        except OSError as error:
-            raise OutputError(f"{planned.data}: cannot be written: {error.strerror}") from None
+        write_files(planned.data.parent, {planned.data.name: flash_content(planned.image)})
     for command in planned.commands:
         done = _run(command, on_line)
         if done.code != 0:

@@ -18,6 +18,7 @@ import cocotb_tools.config
 from cocotb_tools.runner import Runner, get_runner
 
 from celosia.errors import ToolError
+from celosia.output_files import check_writable, disk_errors
 
 from .icarus import check_icarus, for_icarus
 from .objects import kept_objects
@@ -39,6 +40,9 @@ GATES_SPLIT = ("--output-split", "20000", "--output-split-cfuncs", "2000")
 TIMESCALE = ("1ns", "1ps")
 #: The file that marks a folder as complete and names its simulator.
 COMPLETE = "complete"
+#: What a compiled simulation takes at least.
+_LEAST_BYTES = 1 << 22
+_REMEDY = "make room there, or let CELOSIA_CACHE name a folder that can be written"
 
 
 def cache_directory() -> Path:
@@ -56,6 +60,14 @@ class Simulator(Enum):
     ICARUS = "icarus"
 
 
+@contextmanager
+def _cache_errors() -> Iterator[None]:
+    """What it means that a file cannot be written."""
+    with disk_errors(cache_directory(), _REMEDY):
+        yield
+
+
+@_cache_errors()
 def build(
     verilog: str,
     *,
@@ -76,6 +88,7 @@ def build(
 
     Raises:
         ToolError: the simulator is missing, rejects the source, or cannot write waves.
+        OutputError: the cache folder cannot be written.
     """
     options: list[str] = []
     if simulator is Simulator.VERILATOR:
@@ -99,6 +112,7 @@ def build(
     if (target / COMPLETE).exists():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(target.parent, _LEAST_BYTES, _REMEDY)
     with open(target.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (target / COMPLETE).exists():

@@ -16,6 +16,7 @@ from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
 
 from celosia.errors import ToolError
+from celosia.output_files import disk_errors
 
 from .build import TIMESCALE, simulator_of
 from .job import Job, Run
@@ -89,11 +90,17 @@ def run_job(
     trace: Path | None = None,
     progress: Progress | None = None,
 ) -> list[Run]:
-    """Carries out ``job``; one result for each input, fewer if a run ended with an error."""
+    """Carries out ``job``; one result for each input, fewer if a run ended with an error.
+
+    Raises:
+        ToolError: the simulator failed.
+        OutputError: the folder for temporary files cannot be written.
+    """
     (runs,) = run_jobs(build_directory, [job], toplevel=toplevel, trace=trace, progress=progress)
     return runs
 
 
+@disk_errors("the folder for temporary files", "make room there, or set TMPDIR")
 def run_jobs(
     build_directory: Path,
     jobs: Sequence[Job],
@@ -103,7 +110,12 @@ def run_jobs(
     progress: Progress | None = None,
 ) -> list[list[Run]]:
     """Carries out ``jobs`` in one simulation, each behind a reset; the results of each as
-    ``run_job`` gives them. ``progress`` hears of the first one."""
+    ``run_job`` gives them. ``progress`` hears of the first one.
+
+    Raises:
+        ToolError: the simulator failed.
+        OutputError: the folder for temporary files cannot be written.
+    """
     with tempfile.TemporaryDirectory(prefix="celosia-") as name:
         directory = Path(name)
         places = [directory / str(number) for number in range(len(jobs))]

@@ -18,6 +18,7 @@ from celosia.compiler.boot import flash_content
 from celosia.compiler.image import Image
 from celosia.errors import ToolError
 from celosia.host.model_files import load_model_files
+from celosia.output_files import disk_errors
 from celosia_hw.config import AcceleratorConfig
 from celosia_hw.core import Core, LinkKind
 from celosia_hw.flash.reader import FlashReader
@@ -73,6 +74,7 @@ class VirtualBoard:
         self._process: subprocess.Popen[bytes] | None = None
         self._work: tempfile.TemporaryDirectory[str] | None = None
 
+    @disk_errors("the folder for temporary files", "make room there, or set TMPDIR")
     def __enter__(self) -> VirtualBoard:
         image = load_model_files(self.folder).image
         content = self._flash_content(image)
