@@ -156,6 +156,18 @@ def test_clock_and_labels_come_from_the_folder(
         device.load(copy)
 
 
+def test_a_wrong_clock_does_not_make_runs_long(
+    image: Image, folder: Path, images: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a millionth of a megahertz a run would take hours; the device is asked before."""
+    slept: list[float] = []
+    monkeypatch.setattr("celosia.host.accelerator.time.sleep", slept.append)
+    device = connect(FakeLine(FakeDevice(image)), clock_mhz=1e-6)
+    device.load(folder)
+    device(images[0])
+    assert max(slept) <= 2
+
+
 def test_a_given_clock_counts_more(image: Image, folder: Path) -> None:
     device = connect(FakeLine(FakeDevice(image)), clock_mhz=12.0)
     device.load(folder)
