@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -180,7 +181,11 @@ def test_a_board_that_computes_otherwise_is_refused(
 def test_an_image_without_known_answers_is_run(
     run: Run, digits: Path, folder: Path, board: FakeBoard
 ) -> None:
-    replace(Image.load(folder / "model.image"), self_test=None).save(folder / "model.image")
+    content = replace(Image.load(folder / "model.image"), self_test=None).to_bytes()
+    (folder / "model.image").write_bytes(content)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["model.image"] = hashlib.sha256(content).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
     arguments = ("--port", board.port, "--input", digits / "images.npy", "--samples", 1)
     result = run("run", folder, *arguments)
     assert result.exit_code == 0
