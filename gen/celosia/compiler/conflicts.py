@@ -32,15 +32,17 @@ class Contention:
         lost_to_writes: cycles of the whole instruction.
         read_cycles: that a loader takes from one word to the next, on average.
         lost_to_read: cycles lost for each word that a loader reads.
+        fetch_cycles: cycles that each fetch takes from a loader that reads in every cycle.
     """
 
     lost_to_writes: float
     read_cycles: float
     lost_to_read: float
+    fetch_cycles: float
 
 
 #: An instruction that fetches nothing.
-NONE = Contention(0.0, 1.0, 0.0)
+NONE = Contention(0.0, 1.0, 0.0, 0.0)
 
 
 def contention(step: Step, bases: dict[int, int], config: AcceleratorConfig) -> Contention:
@@ -56,7 +58,7 @@ def contention(step: Step, bases: dict[int, int], config: AcceleratorConfig) -> 
         if config.scratch_single_port:
             target = out + group * step.out_group
             lost = step.emissions * _lost_to_writes(step, uses, full, target, config)
-        results.append(np.array([lost, *_reads(uses, full, step)]))
+        results.append(np.array([lost, *_reads(uses, full, step), uses.mean()]))
     mean = np.mean(results, axis=0)
     return Contention(*(float(value) for value in mean))
 

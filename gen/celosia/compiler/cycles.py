@@ -42,8 +42,13 @@ PIPELINED_OVERHEAD = {
 }
 #: Cycles of an instruction with a second pass before its tables' entries, one a cycle, are read.
 TABLE_OVERHEAD = 12
-#: Cycles from one emission to the next that reading the residual's word takes at least.
+#: What a pipelined scratchpad adds, by the bytes of its words.
+PIPELINED_TABLE_OVERHEAD = {4: 24, 8: 10}
+#: Cycles from one emission to the next that reading the residual's word takes at least, by whether
+#: the scratchpad has a single port.
 RESIDUAL_TURNAROUND = {True: 3.0, False: 4.5}
+#: The same of a pipelined scratchpad, where now and then a fetch goes first.
+PIPELINED_TURNAROUND = 6.1
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,8 @@ def overhead(step: Step, config: AcceleratorConfig) -> int:
     cycles = base_overhead(step.opcode, config)
     if step.second is not None:
         cycles += TABLE_OVERHEAD + round(len(step.second.tables) * _entry_cycles(config))
+        if _pipelined(config):
+            cycles += PIPELINED_TABLE_OVERHEAD.get(config.word_bytes, 0)
     return cycles
 
 
@@ -117,10 +124,8 @@ def _group_time(step: Step, values: int, config: AcceleratorConfig) -> GroupTime
     passes = 1 if step.second is None else 2
     drain = float(passes * -(-values // config.requantize_lanes))
     if step.second is not None and step.second.residual is not None:
-        # A free-running configuration takes the word in the cycle in which it arrives.
-        early = config.free_running and not config.scratch_single_port
-        turnaround = RESIDUAL_TURNAROUND[config.scratch_single_port] - (0.5 if early else 0)
-        drain = max(drain, turnaround)
+        turnaround = RESIDUAL_TURNAROUND[config.scratch_single_port]
+        drain = max(drain, PIPELINED_TURNAROUND if _pipelined(config) else turnaround)
     outputs = step.positions.count - step.skip
     silent = float(step.skip * taps)
     if drain > taps:

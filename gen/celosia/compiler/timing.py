@@ -21,6 +21,8 @@ from celosia_hw.isa import Opcode, Source
 
 #: Cycles from SETUP until the first unit arrives, from the scratchpad and from outside.
 START = {Source.RESIDENT: 0, Source.SCRATCH: 20, Source.EXTERNAL: 45}
+#: Cycles from one read of a loader to its next, if two want to read words of one unit.
+_TURN = 2
 
 
 class _Ring:
@@ -56,11 +58,27 @@ class _Ring:
         self.words += rows * self._row_words
         self._clock = time
 
-    def take(self, count: int, now: float) -> float:
-        """When the next ``count`` rows are there, if nothing else reads the scratchpad."""
+    def take(self, count: int, now: float, others: _Ring | None, fetch_cycles: float) -> float:
+        """When the next ``count`` rows are there.
+
+        If they come from the scratchpad each waits for ``fetch_cycles``, as there is one fetch for
+        a row, and for what ``others`` reads before: words of one unit by turns with these.
+        """
         self._taken += count
         missing = self._taken - self._loaded
-        return now if missing <= 0 else max(now, self._clock) + missing * self._period
+        if missing <= 0:
+            return now
+        begin = max(now, self._clock)
+        if self._external:
+            return begin + missing * self._period
+        if others is not None and self._clock <= now and not others._external:
+            begin += _TURN * others._backlog * others._row_words
+        return begin + missing * (self._period + fetch_cycles)
+
+    @property
+    def _backlog(self) -> float:
+        """Rows that there is room for."""
+        return max(0.0, min(self._total, self._freed + self._depth) - self._loaded)
 
     def free(self, count: int) -> None:
         self._freed += count
@@ -169,10 +187,11 @@ def _group(
     frees_rows = rings.parameters.active and (ends or not step.uniform)
     first = now + time.taps
     if takes_words:
-        ready = rings.weights.take(words, now)
+        others = rings.parameters if config.word_bytes == 4 else None
+        ready = rings.weights.take(words, now, others, found.fetch_cycles)
         first = max(first, ready + 1)
     if takes_rows:
-        first = max(first, rings.parameters.take(count, now) + 1)
+        first = max(first, rings.parameters.take(count, now, None, 0) + 1)
     # While the array waits the loaders have the scratchpad to themselves.
     waited = first - now - time.taps
     if waited > 0:
