@@ -13,20 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from celosia.arithmetic.add import add_operands
+from celosia.arithmetic.add import AddOperands, add_operands
 from celosia.arithmetic.difference_constraints import UNBOUNDED, solve
 from celosia.arithmetic.single_rounding import Int64Array
-from celosia.graph.ir import Activation, Quantization
+from celosia.graph.ir import Quantization
 
 _INT32_MAX = (1 << 31) - 1
-#: Shifts below the largest that the search tries.
-_SHIFT_TRIES = 3
-#: Slopes that it tries: steeper by 1, 2, 4, ... of the multiplier's 2^31.
-_STEEPER_TRIES = 14
 #: Steps that the tables hold besides the operands: those of a zero point, and one of the search.
 _SPARE_STEPS = 130
 
@@ -59,15 +56,22 @@ def function_tables(values: Sequence[int]) -> SecondPass:
     return SecondPass(first, np.zeros_like(first), 1, (-128, 127))
 
 
+@lru_cache(maxsize=256)
 def add_tables(
     first: Quantization,
     second: Quantization,
     output: Quantization,
-    activation: Activation = Activation.NONE,
+    clamp: tuple[int, int],
 ) -> SecondPass | None:
     """ADD of y (quantized by ``first``) and x (by ``second``), proved for all 65,536 pairs.
 
     Which of the two is ADD's first operand makes no difference to the reference.
+
+    Args:
+        first, second, output: quantizations of the operands and of the sum.
+        clamp: least and greatest sum. Fewer levels need less of the tables: where there are none
+            for the range of an activation, there are for parts of it, and always for a part of two
+            levels.
 
     Returns:
         Tables T1 for y and T2 for x, or None if no tables of 32 bits give the reference's
@@ -76,58 +80,43 @@ def add_tables(
     Raises:
         ModelError: the reference does not define this addition (see ``add_operands``).
     """
-    add = add_operands(first, second, output, activation)
-    constants = add.multiplier, add.shift, add.zero_point, add.clamp
-    return find_tables(add.outputs(), add.first, add.second, *constants)
+    add = replace(add_operands(first, second, output), clamp=clamp)
+    return find_tables(add.outputs(), add)
 
 
-def find_tables(
-    wanted: npt.NDArray[np.integer],
-    scaled_first: Int64Array,
-    scaled_second: Int64Array,
-    multiplier: int,
-    shift: int,
-    zero_point: int,
-    clamp: tuple[int, int],
-) -> SecondPass | None:
+def find_tables(wanted: npt.NDArray[np.integer], add: AddOperands) -> SecondPass | None:
     """Tables whose results equal the reference's for all 65,536 pairs of operands.
 
     Args:
         wanted: the reference's results, [y + 128, x + 128].
-        scaled_first, scaled_second: its operands after rescaling, before they are summed.
-        multiplier, shift: its Q31 multiplier and shift (negative: to the right) of the sum.
-        zero_point, clamp: of the output.
+        add: its arithmetic.
 
     Returns:
-        Tables compared with ``wanted`` entry by entry, or None if none were found.
+        Tables compared with ``wanted`` entry by entry, or None if there are none.
     """
-    operands = scaled_first, scaled_second
-    shifts = _shifts(*operands, multiplier, shift)
-    # The reference rounds twice and halves away from zero, this once and halves up. A slope that is
-    # a little steeper moves what is just below a half, or at one, over it.
-    for s in shifts:
-        for steeper in (0, *(1 << bit for bit in range(_STEEPER_TRIES))):
-            first, second = (_scale(v, multiplier + steeper, 31 - shift - s) for v in operands)
-            found = _checked(wanted, first, second, s, zero_point, clamp)
-            if found is not None:
-                return found
-    for s in shifts:
-        first, second = (_scale(v, multiplier, 31 - shift - s) for v in operands)
-        solution = solve(*_bounds(wanted, s, zero_point, clamp), (first, second))
-        if solution is not None:
-            found = _checked(wanted, *_centred(*solution), s, zero_point, clamp)
-            if found is not None:
-                return found
+    # The reference rounds twice and halves away from zero, this once and halves up: where halves
+    # occur, the tables must move them over the step or below it. Tables for a shift, doubled, are
+    # tables for the next one, so that the largest decides, unless they leave 32 bits there.
+    largest = _largest_shift(add)
+    for shift in (largest, largest - 1):
+        right = 31 - add.shift - shift
+        first, second = (_scale(v, add.multiplier, right) for v in (add.first, add.second))
+        first += add.zero_point << shift
+        solution = solve(*_bounds(wanted, shift, add.clamp), (first, second))
+        if solution is None:
+            return None
+        found = _checked(wanted, *_centred(*solution), shift, add.clamp)
+        if found is not None:
+            return found
     return None
 
 
-def _shifts(first: Int64Array, second: Int64Array, multiplier: int, shift: int) -> list[int]:
+def _largest_shift(add: AddOperands) -> int:
     """The largest s for which the scaled tables and the zero point fit 32 bits, with some steps to
-    spare; some below."""
-    largest = int(max(np.abs(first).max(), np.abs(second).max()))
-    steps = (largest * multiplier >> 31 - shift) + _SPARE_STEPS
-    s = min(_INT32_MAX // steps, 1 << 30).bit_length() - 1
-    return list(range(s, max(s - _SHIFT_TRIES, 0), -1))
+    spare."""
+    largest = int(max(np.abs(add.first).max(), np.abs(add.second).max()))
+    steps = (largest * add.multiplier >> 31 - add.shift) + _SPARE_STEPS
+    return (_INT32_MAX // steps).bit_length() - 1
 
 
 def _scale(values: Int64Array, multiplier: int, right: int) -> Int64Array:
@@ -140,32 +129,37 @@ def _checked(
     first: Int64Array,
     second: Int64Array,
     shift: int,
-    zero_point: int,
     clamp: tuple[int, int],
 ) -> SecondPass | None:
     """The tables, if they fit 32 bits and every pair of operands gives what is wanted."""
-    first = first + (zero_point << shift)
     if max(np.abs(first).max(), np.abs(second).max()) > _INT32_MAX:
         return None
     candidate = SecondPass(first.astype(np.int32), second.astype(np.int32), shift, clamp)
-    return candidate if np.array_equal(candidate.outputs(), wanted) else None
+    if not np.array_equal(candidate.outputs(), wanted):
+        raise AssertionError("the tables that were found fail their own proof")
+    return candidate
 
 
 def _bounds(
-    wanted: npt.NDArray[np.integer], shift: int, zero_point: int, clamp: tuple[int, int]
+    wanted: npt.NDArray[np.integer], shift: int, clamp: tuple[int, int]
 ) -> tuple[Int64Array, Int64Array]:
-    """Least and greatest u, zero point excluded, that gives each wanted result."""
+    """Least and greatest sum of two entries that gives each wanted result."""
 
     def least(level: Int64Array) -> Int64Array:
         return (2 * level - 1) << shift - 1
 
-    level = wanted.astype(np.int64) - zero_point
-    lower = np.where(wanted <= clamp[0], -UNBOUNDED, least(level))
-    upper = np.where(wanted >= clamp[1], UNBOUNDED, least(level + 1) - 1)
+    level = wanted.astype(np.int64)
+    lower = np.where(level <= clamp[0], -UNBOUNDED, least(level))
+    upper = np.where(level >= clamp[1], UNBOUNDED, least(level + 1) - 1)
     return lower, upper
 
 
 def _centred(first: Int64Array, second: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """The same sums with the largest magnitudes of both tables about equal."""
-    excess = (int(first.max()) + int(first.min()) - int(second.max()) - int(second.min())) // 4
-    return first - excess, second + excess
+    """The same sums with the largest magnitude of both tables as small as it can be."""
+    middles = [(int(v.max()) + int(v.min())) // 2 for v in (first, second)]
+    widths = [(int(v.max()) - int(v.min())) // 2 for v in (first, second)]
+    both = sum(middles)
+    # What the middles of both add up to, divided such that the magnitudes are equal, if possible.
+    share = min(max((abs(both) + widths[1] - widths[0]) // 2, 0), abs(both))
+    moved = (share if both >= 0 else -share) - middles[0]
+    return first + moved, second - moved

@@ -29,12 +29,40 @@ def solve(
         (a, b), or None if there is no solution.
     """
     a, c = start[0].copy(), -start[1]
+    # The edge by which each value was lowered last: from which c, or from which a.
+    from_c, from_a = np.full(len(a), -1), np.full(len(c), -1)
     # Every round relaxes all edges, from the side of a and from that of b. Without a negative
-    # cycle a shortest path has at most len(a) + len(b) edges.
+    # cycle a shortest path has at most len(a) + len(b) edges; with one those last edges soon close
+    # a cycle, and never do without (Tarjan).
     for _ in range(len(a) + len(c) + 1):
-        new_a = np.minimum(a, np.min(c[None, :] + upper, axis=1))
-        new_c = np.minimum(c, np.min(new_a[:, None] - lower, axis=0))
-        if np.array_equal(a, new_a) and np.array_equal(c, new_c):
+        lowered_a = _relax(a, c[None, :] + upper, from_c)
+        lowered_c = _relax(c, (a[:, None] - lower).T, from_a)
+        if not lowered_a and not lowered_c:
             return a, -c
-        a, c = new_a, new_c
+        if _closes_cycle(from_c, from_a):
+            return None
     return None
+
+
+def _relax(
+    values: npt.NDArray[np.int64], bounds: npt.NDArray[np.int64], source: npt.NDArray[np.int64]
+) -> bool:
+    """Lower each value to the least of its row of bounds, where that is less; note whose bound it
+    is. Whether any was lowered."""
+    nearest = bounds.argmin(axis=1)
+    least = bounds[np.arange(len(values)), nearest]
+    below = least < values
+    values[below] = least[below]
+    source[below] = nearest[below]
+    return bool(below.any())
+
+
+def _closes_cycle(from_c: npt.NDArray[np.int64], from_a: npt.NDArray[np.int64]) -> bool:
+    """Whether the edges, followed backwards from any a, never end."""
+    end = len(from_c)
+    # From an a to the a that its c was lowered by; ``end`` where there is none.
+    back = np.where(from_c < 0, end, np.where(from_a[from_c] < 0, end, from_a[from_c]))
+    back = np.append(back, end)
+    for _ in range(end.bit_length()):
+        back = back[back]
+    return bool((back[:-1] != end).any())

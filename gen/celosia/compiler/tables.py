@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from celosia.arithmetic import add_tables
-from celosia.arithmetic.add import add_operands
+from celosia.arithmetic.fixed_point import clamp_range
 from celosia.arithmetic.functions import function_table
 from celosia.compiler.context import Context
 from celosia.compiler.step import Address, SecondPass
@@ -72,8 +71,8 @@ def epilogue(context: Context, op: ArrayOp, before: Sequence[int] | None) -> Sec
             return function(values)
         case ResidualAdd() as add:
             other, output = context.quantization(add.other), context.quantization(op.output)
-            pair = (add.inner, other) if add.result_first else (other, add.inner)
-            found = _addition(context, op, *pair, output, add, swap=not add.result_first)
+            clamp = clamp_range(add.activation, output)
+            found = _addition(context, op, (add.inner, other, output), clamp)
             if before is not None:
                 found = found.behind(before)
             return _second_pass(found, _residual(context, op, add.other))
@@ -82,9 +81,8 @@ def epilogue(context: Context, op: ArrayOp, before: Sequence[int] | None) -> Sec
 def addition(context: Context, op: Add) -> SecondPass:
     """The second pass that adds input 1 to a copy of input 0."""
     first, second = (context.quantization(tensor) for tensor in op.inputs)
-    found = _addition(context, op, first, second, context.result_quantization(op), op)
-    low, high = result_clamp(context.graph, op)
-    found = replace(found, clamp=(max(low, found.clamp[0]), min(high, found.clamp[1])))
+    output = context.result_quantization(op)
+    found = _addition(context, op, (first, second, output), result_clamp(context.graph, op))
     return _second_pass(found, _residual(context, op, op.inputs[1]))
 
 
@@ -96,33 +94,15 @@ def _residual(context: Context, op: Op, other: TensorId) -> Address:
 def _addition(
     context: Context,
     op: Op,
-    first: Quantization,
-    second: Quantization,
-    output: Quantization,
-    add: Add | ResidualAdd,
-    *,
-    swap: bool = False,
+    quantizations: tuple[Quantization, Quantization, Quantization],
+    clamp: tuple[int, int],
 ) -> add_tables.SecondPass:
-    """Tables for the array's result (the second operand if ``swap``) and the residual."""
-    operands = add_operands(first, second, output, add.activation)
-    scaled = operands.first, operands.second
-    wanted = operands.outputs()
-    if swap:
-        scaled = scaled[1], scaled[0]
-        wanted = wanted.T
-    found = add_tables.find_tables(
-        wanted,
-        scaled[0],
-        scaled[1],
-        operands.multiplier,
-        operands.shift,
-        operands.zero_point,
-        operands.clamp,
-    )
+    """Tables for the array's result, the residual and the sum."""
+    found = add_tables.add_tables(*quantizations, clamp)
     if found is None:
         raise ModelError(
-            f"{context.describe(op)}: no tables give the addition's exact results; quantize the "
-            "model anew"
+            f"{context.describe(op)}: no tables give the addition's exact results in one pass; "
+            "split it (celosia.passes.optimize)"
         )
     return found
 

@@ -22,6 +22,7 @@ from celosia.passes import (
     remove_dead_channels,
     remove_identities,
     remove_unused,
+    split_adds,
 )
 
 #: Repeated until none of them changes anything.
@@ -40,7 +41,7 @@ SIMPLIFY: tuple[ModuleType, ...] = (
     remove_dead_channels,
 )
 #: Run once, after that. An addition takes its activation along, so it comes after the clamps.
-FUSE: tuple[ModuleType, ...] = (fuse_add, remove_unused)
+FUSE: tuple[ModuleType, ...] = (split_adds, fuse_add, remove_unused)
 
 
 def optimize(graph: Graph) -> Graph:
