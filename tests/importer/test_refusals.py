@@ -84,7 +84,11 @@ CASES: dict[str, tuple[Case, str]] = {
     ),
     "sum of a tiny output scale": (
         raw("ADD", (ones(4), UNIT), quantization=per_tensor(1e-9)),
-        "output's scale is too small",
+        r"aborts on it: its output's scale 1e-09 is not above 0.5 / 2\^19",
+    ),
+    "sum of a huge output scale": (
+        raw("ADD", (ones(4), UNIT), quantization=per_tensor(2.0**108)),
+        r"aborts on it: its output's scale 3.24519e\+32 is beyond 2\^108",
     ),
     "sum without quantization": (raw("ADD", (ones(4), None)), "INT8 without quantization"),
     "padding with another value": (

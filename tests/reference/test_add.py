@@ -30,6 +30,9 @@ CASES = [
     (per_tensor(1.0, 0), per_tensor(0.9, 0), per_tensor(2.0**-17, 0)),
     (per_tensor(1e-4, 0), per_tensor(3e-4, 0), per_tensor(1e3, 77)),
     (per_tensor(2.0**-40, 0), per_tensor(2.0**-41, 0), per_tensor(2.0**-40, 0)),
+    # the ends of what the reference accepts
+    (per_tensor(1.0, 4), per_tensor(1.0, -4), per_tensor(2.0**-19 * (1 + 2.0**-23), 9)),
+    (per_tensor(1.0, 4), per_tensor(2.0**-149, -4), per_tensor(2.0**107, 9)),
 ]
 
 
@@ -65,3 +68,10 @@ def test_output_scale_too_small() -> None:
     with pytest.raises(ModelError, match=r"ratio below 2\^19"):
         add_operands(per_tensor(1.0), per_tensor(0.1), tiny)
     add_operands(per_tensor(0.99), per_tensor(0.1), tiny)
+
+
+def test_output_scale_too_large() -> None:
+    """The reference's float32 product of 2^20 and the scale overflows."""
+    add_operands(per_tensor(1.0), per_tensor(0.1), per_tensor(2.0**107))
+    with pytest.raises(ModelError, match="the reference demands"):
+        add_operands(per_tensor(1.0), per_tensor(0.1), per_tensor(2.0**108))

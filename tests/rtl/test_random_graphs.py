@@ -16,7 +16,7 @@ import pytest
 from celosia.graph.ir import Graph
 from celosia_hw.config import AcceleratorConfig
 from celosia_sim.network import Arrays, run_networks
-from celosia_sim.random_models import random_inputs, random_model
+from celosia_sim.random_models import addition_model, random_inputs, random_model, split_addition
 from celosia_sim.reference import run
 
 #: Wide enough for any accumulator and multiplier.
@@ -49,20 +49,37 @@ CASES = [
 SAMPLES = 2
 
 
-def samples(seed: int, graph: Graph) -> list[Arrays]:
-    return [random_inputs(graph, seed * SAMPLES + i) for i in range(SAMPLES)]
-
-
 @pytest.mark.parametrize(("array", "first"), CASES)
 def test_random_models(array: str, first: int, tmp_path: Path) -> None:
     seeds = range(first, first + TOGETHER)
-    paths = [tmp_path / f"random_{seed}.tflite" for seed in seeds]
-    for seed, path in zip(seeds, paths, strict=True):
-        path.write_bytes(random_model(seed))
-    draws = [partial(samples, seed) for seed in seeds]
+    check({seed: random_model(seed) for seed in seeds}, array, tmp_path)
+
+
+def test_residuals_of_several_passes(tmp_path: Path) -> None:
+    """Their scales are fractions for which one second pass has no tables."""
+    models = {}
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        models[seed] = addition_model(rng, split_addition(rng))
+    for layers in check(models, "4x4", tmp_path):
+        assert layers.count("Add") >= 3
+
+
+def check(models: dict[int, bytes], array: str, folder: Path) -> list[list[str]]:
+    """Compares the outputs of all samples of the models, by seed, which share a simulation; returns
+    the kinds of each one's layers."""
+    paths = [folder / f"random_{seed}.tflite" for seed in models]
+    for path, model in zip(paths, models.values(), strict=True):
+        path.write_bytes(model)
+    draws = [partial(samples, seed) for seed in models]
     results = run_networks(paths, CONFIGS[array], draws)
-    for seed, result in zip(seeds, results, strict=True):
+    for seed, result in zip(models, results, strict=True):
         for sample, outputs in zip(samples(seed, result.graph), result.outputs, strict=True):
             expected = run(result.graph, sample)
             for tensor in result.graph.outputs:
                 assert np.array_equal(outputs[tensor], expected[tensor]), seed
+    return [[layer.op for layer in result.image.layers] for result in results]
+
+
+def samples(seed: int, graph: Graph) -> list[Arrays]:
+    return [random_inputs(graph, seed * SAMPLES + i) for i in range(SAMPLES)]

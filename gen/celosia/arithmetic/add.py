@@ -62,18 +62,17 @@ def add_operands(
     """Tables and constants of ADD for int8 operands with these per-tensor quantizations.
 
     Raises:
-        ModelError: an input scale is 2^19 times the output scale or more, or the activation's
-            bound exceeds int32; the reference aborts on both.
+        ModelError: an input scale is 2^19 times the output scale or more, the output scale is 2^108
+            or more, or the activation's bound exceeds int32; the reference aborts on all of them.
     """
-    twice_larger = 2 * max(np.float64(first.scale), np.float64(second.scale))
-    multiplier, shift = quantize_multiplier(
-        twice_larger / (np.float64(1 << _LEFT_SHIFT) * np.float64(output.scale))
-    )
-    if shift > 0:
+    factor = sum_factor(first.scale, second.scale, output.scale)
+    multiplier, shift = quantize_multiplier(factor)
+    if factor == 0 or shift > 0:
         raise ModelError(
             f"ADD from scales {first.scale:g} and {second.scale:g} to scale {output.scale:g}: "
             "the reference demands a ratio below 2^19; quantize the model anew"
         )
+    twice_larger = 2 * max(np.float64(first.scale), np.float64(second.scale))
     return AddOperands(
         _scaled(first, twice_larger),
         _scaled(second, twice_larger),
@@ -82,6 +81,17 @@ def add_operands(
         output.zero_point,
         clamp_range(activation, output),
     )
+
+
+def sum_factor(first: float, second: float, output: float) -> float:
+    """What the reference multiplies the sum of the rescaled operands by, from the three scales.
+
+    It aborts unless the factor, rounded to 31 bits, is below 1, and on a factor of 0, which it gets
+    where the denominator, a float32, overflows.
+    """
+    with np.errstate(over="ignore"):
+        denominator = np.float32(1 << _LEFT_SHIFT) * np.float32(output)
+    return 2 * max(first, second) / float(denominator)
 
 
 def _scaled(operand: Quantization, twice_larger: np.float64) -> Int64Array:

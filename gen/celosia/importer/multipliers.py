@@ -17,7 +17,7 @@ from celosia.importer.node import Node
 _INT32_MAX = (1 << 31) - 1
 #: ``1 << shift`` itself must be an int32.
 _MAX_SHIFT = 30
-_REMEDY = "quantize the model with a representative data set, so that scales suit the values"
+RESCALE_REMEDY = "quantize the model with a representative data set, so that scales suit the values"
 
 
 def left_shifts(factors: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
@@ -45,7 +45,7 @@ def report_overflow(
     if overflows.any():
         worst = float(np.max(factors[overflows]))
         node.report(
-            f"rescaling by {worst:g} overflows the 32 bits of the reference", _REMEDY, tensor
+            f"rescaling by {worst:g} overflows the 32 bits of the reference", RESCALE_REMEDY, tensor
         )
 
 

@@ -11,6 +11,13 @@ than 1,500 * size elements, and a network has at most six layers (a residual, wh
 and an addition, counting as one) and a softmax.
 """
 
+from celosia_sim.random_models.additions import (
+    Addition,
+    addition_model,
+    fraction_addition,
+    random_addition,
+    split_addition,
+)
 from celosia_sim.random_models.graphs import (
     OPERATORS,
     random_graph,
@@ -19,4 +26,15 @@ from celosia_sim.random_models.graphs import (
 )
 from celosia_sim.random_models.inputs import random_inputs
 
-__all__ = ["OPERATORS", "random_graph", "random_inputs", "random_model", "random_operator"]
+__all__ = [
+    "OPERATORS",
+    "Addition",
+    "addition_model",
+    "fraction_addition",
+    "random_addition",
+    "random_graph",
+    "random_inputs",
+    "random_model",
+    "random_operator",
+    "split_addition",
+]

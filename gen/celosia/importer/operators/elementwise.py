@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from celosia.arithmetic.add import sum_factor
 from celosia.graph.ir import (
     Add,
     Dequantize,
@@ -23,12 +24,10 @@ from celosia.graph.ir import (
     TensorId,
 )
 from celosia.graph.rules import FIXED_OUTPUT, SOFTMAX_OUTPUT, is_softmax_output
-from celosia.importer.multipliers import left_shifts, report_overflow
+from celosia.importer.multipliers import RESCALE_REMEDY, left_shifts, report_overflow
 from celosia.importer.node import Node, quantization_of
 from celosia.importer.tensors import CONSTANT_REMEDY, QUANTIZE_REMEDY
 
-#: Bits that ADD shifts its operands to the left by (``add.cc``).
-_ADD_SHIFT = 20
 #: Fraction bits of SOFTMAX's differences, and elements whose exponentials its sum has room for.
 _SOFTMAX_FRACTION_BITS = 26
 _SOFTMAX_ELEMENTS = 4095
@@ -54,12 +53,15 @@ def add(node: Node) -> Op:
             "make their shapes equal; only a constant may broadcast",
         )
     activation = node.fused_activation(result.quantization)
-    scale = max(quantization_of(a).scale, quantization_of(b).scale)
-    factor = 2 * scale / (2.0**_ADD_SHIFT * quantization_of(result).scale)
-    # The kernel requires a factor below 1, also after rounding.
-    if left_shifts(np.array([factor]))[0] > 0:
+    scales = [quantization_of(tensor).scale for tensor in (a, b, result)]
+    factor = sum_factor(*scales)
+    if factor == 0 or left_shifts(np.array([factor]))[0] > 0:
+        larger, total = max(scales[:2]), scales[2]
         node.report(
-            "the output's scale is too small for the inputs' scales", QUANTIZE_REMEDY, result_id
+            f"TensorFlow Lite aborts on it: its output's scale {total:g} "
+            + ("is beyond 2^108" if factor == 0 else f"is not above {larger:g} / 2^19"),
+            RESCALE_REMEDY,
+            result_id,
         )
     return node.finish(Add(node.index, [first, second], result_id, activation=activation))
 
