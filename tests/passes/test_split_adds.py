@@ -52,11 +52,9 @@ def test_halves_on_both_sides_of_the_zero_point(network: Any, apply_checked: Che
     graph = net.finish(sum_of(net))
     assert not have_tables(graph)
     result = apply_checked(split_adds, graph)
-    assert [(op.kind, op.clamp) for op in result.ops] == [
-        ("Add", (50, 127)),
-        ("Add", (-128, 50)),
-        ("Add", (-128, 127)),
-    ]
+    sums = [op for op in result.ops if isinstance(op, Add)]
+    assert [op.clamp for op in sums] == [(50, 127), (-128, 50), (-128, 127)]
+    assert len(result.ops) == 3
     assert have_tables(result)
     assert [result.tensors[op.output].name for op in result.ops] == [
         "tensor2 (from 50 on)",

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from celosia.arithmetic.add_tables import add_tables
@@ -39,7 +41,7 @@ def random_addition(rng: np.random.Generator) -> Addition:
 
 
 def fraction_addition(
-    rng: np.random.Generator, denominator: int, numerators: tuple[int, int, int]
+    rng: np.random.Generator, denominator: int, numerators: Sequence[int]
 ) -> Addition:
     """Scales that are fractions: the sums of many operands are exact halves of an output step."""
     return _addition(rng, tuple(n / denominator for n in numerators))
@@ -95,7 +97,9 @@ def _convolution(
     shape = (channels, *window, model.shape(x)[3])
     weights = rng.integers(-127, 128, shape).astype(np.int8)
     deviation = 74 * 74 * np.sqrt(weights[0].size)
-    scale = 60 * output.scale / (deviation * model.quantization(x).scale)
+    source = model.quantization(x)
+    assert source is not None
+    scale = 60 * output.scale / (deviation * source.scale)
     scales = per_channel(scale * rng.uniform(0.5, 2, channels))
     bias = rng.integers(-deviation, deviation, channels).astype(np.int32)
     return model.conv_2d(x, weights, bias, scales, output)
