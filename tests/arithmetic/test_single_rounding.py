@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from celosia.arithmetic import rounding_search as rs
 from celosia.arithmetic import single_rounding as sr
 
 INT32_MAX = (1 << 31) - 1
@@ -64,7 +65,7 @@ def test_equals_the_reference_on_whole_small_ranges(seed: int) -> None:
         xs = np.arange(low, low + int(rng.integers(1, 700)))
         zero_point = int(rng.integers(-128, 128))
         clamp = random_clamp(rng, zero_point)
-        found = sr.find(multiplier, shift, xs[0], xs[-1], zero_point, clamp, 31)
+        found = rs.find(multiplier, shift, xs[0], xs[-1], zero_point, clamp, 31)
         assert found is not None
         wanted = [reference(x, multiplier, shift, zero_point, clamp) for x in xs.tolist()]
         assert outputs(found, xs) == wanted
@@ -81,7 +82,7 @@ def test_equals_the_reference_around_its_steps_on_large_ranges(seed: int) -> Non
         zero_point = int(rng.integers(-128, 128))
         if shift == 0:  # the sum with the zero point must not leave int32
             low, high = max(low, -(1 << 30)), min(high, 1 << 30)
-        found = sr.find(multiplier, shift, low, high, zero_point, (-128, 127), 31)
+        found = rs.find(multiplier, shift, low, high, zero_point, (-128, 127), 31)
         steps = sr.reference_steps(multiplier, shift, low, high, zero_point, (-128, 127))
         assert found is not None
         assert steps is not None
@@ -125,7 +126,7 @@ def test_no_narrower_multiplier_exists() -> None:
     checked = 0
     while checked < 8:
         multiplier, shift = random_multiplier(rng), -int(rng.integers(3, 8))
-        found = sr.find(multiplier, shift, -900, 800, 3, (-128, 127), 31)
+        found = rs.find(multiplier, shift, -900, 800, 3, (-128, 127), 31)
         assert found is not None
         steps = sr.reference_steps(multiplier, shift, -900, 800, 3, (-128, 127))
         assert steps is not None
@@ -159,7 +160,7 @@ def test_proof_rejects_every_change_that_changes_an_output() -> None:
         multiplier, shift = random_multiplier(rng), -int(rng.integers(2, 8))
         zero_point = int(rng.integers(-128, 128))
         clamp = random_clamp(rng, zero_point)
-        found = sr.find(multiplier, shift, -4000, 3500, zero_point, clamp, 31)
+        found = rs.find(multiplier, shift, -4000, 3500, zero_point, clamp, 31)
         steps = sr.reference_steps(multiplier, shift, -4000, 3500, zero_point, clamp)
         assert found is not None
         assert steps is not None
@@ -183,7 +184,7 @@ def test_proof_rejects_every_change_that_changes_an_output() -> None:
 
 def test_proof_rejects_other_zero_points_and_clamps() -> None:
     arguments = ([1 << 30], [-5], [-4000], [4000], 4, (-100, 127))
-    found, steps = sr.find(*arguments, 31), sr.reference_steps(*arguments)
+    found, steps = rs.find(*arguments, 31), sr.reference_steps(*arguments)
     assert found is not None
     assert steps is not None
     assert not sr.prove(replace(found, zero_point=5), steps).any()
@@ -195,12 +196,12 @@ def test_limits_the_multiplier() -> None:
     channels = 64
     multiplier = rng.integers(1 << 30, 1 << 31, channels)
     arguments = (multiplier, -9, -(1 << 18), 1 << 18, -3, (-128, 127))
-    needed = sr.required_multiplier_bits(*arguments)
+    needed = rs.required_multiplier_bits(*arguments)
     assert needed is not None
     assert needed.shape == (channels,)
     widest = int(needed.max())
-    assert sr.find(*arguments, widest - 1) is None
-    found = sr.find(*arguments, widest)
+    assert rs.find(*arguments, widest - 1) is None
+    found = rs.find(*arguments, widest)
     assert found is not None
     assert found.multiplier_bits == widest
 
@@ -219,7 +220,7 @@ def test_limits_the_multiplier() -> None:
 )
 def test_constant_channels(low: int, high: int, clamp: tuple[int, int], zero_point: int) -> None:
     for shift in (-31, -20, -4, 0):
-        found = sr.find(1_500_000_001, shift, low, high, zero_point, clamp, 31)
+        found = rs.find(1_500_000_001, shift, low, high, zero_point, clamp, 31)
         assert found is not None
         xs = np.array([low, (low + high) // 2, high])
         wanted = [reference(x, 1_500_000_001, shift, zero_point, clamp) for x in xs.tolist()]
@@ -227,17 +228,17 @@ def test_constant_channels(low: int, high: int, clamp: tuple[int, int], zero_poi
 
 
 def test_refuses_what_overflows_in_the_reference() -> None:
-    assert sr.find(1 << 30, 4, 0, 1 << 27, 0, (-128, 127), 31) is None
-    assert sr.find(1 << 30, 4, 0, (1 << 27) - 1, 0, (-128, 127), 31) is not None
-    assert sr.find(INT32_MAX, 0, 0, INT32_MAX, 127, (-128, 127), 31) is None
-    assert sr.find(1 << 30, -4, 5, 4, 0, (-128, 127), 31) is None
+    assert rs.find(1 << 30, 4, 0, 1 << 27, 0, (-128, 127), 31) is None
+    assert rs.find(1 << 30, 4, 0, (1 << 27) - 1, 0, (-128, 127), 31) is not None
+    assert rs.find(INT32_MAX, 0, 0, INT32_MAX, 127, (-128, 127), 31) is None
+    assert rs.find(1 << 30, -4, 5, 4, 0, (-128, 127), 31) is None
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 6, 9, 49, 64, 125, 4096])
 def test_average_pool_division(count: int) -> None:
     xs = np.arange(-128 * count, 127 * count + 1)
     values = np.where(xs >= 0, (xs + count // 2) // count, -((-xs + count // 2) // count))
-    found = sr.find_for_function(values, int(xs[0]), 0, (-128, 127), 31)
+    found = rs.find_for_function(values, int(xs[0]), 0, (-128, 127), 31)
     assert found is not None
     assert found.multiplier_bits <= 24
     assert found.apply(xs[:, None])[:, 0].tolist() == values.tolist()
@@ -245,13 +246,13 @@ def test_average_pool_division(count: int) -> None:
 
 def test_function_must_be_monotone_within_the_clamp() -> None:
     with pytest.raises(ValueError, match="never decrease"):
-        sr.find_for_function([0, 1, 0], 0, 0, (-128, 127), 31)
+        rs.find_for_function([0, 1, 0], 0, 0, (-128, 127), 31)
     with pytest.raises(ValueError, match="within the clamp"):
-        sr.find_for_function([0, 1, 2], 0, 0, (-128, 1), 31)
+        rs.find_for_function([0, 1, 2], 0, 0, (-128, 1), 31)
 
 
 def test_function_without_a_linear_form() -> None:
-    assert sr.find_for_function([0, 0, 0, 9, 10, 60, 61], -3, 0, (-128, 127), 31) is None
+    assert rs.find_for_function([0, 0, 0, 9, 10, 60, 61], -3, 0, (-128, 127), 31) is None
 
 
 def test_thousands_of_channels_are_found_at_once() -> None:
@@ -264,7 +265,7 @@ def test_thousands_of_channels_are_found_at_once() -> None:
     def find(part: slice) -> tuple[sr.SingleRounding | None, float]:
         """With the processor's seconds that it took."""
         start = time.process_time()
-        found = sr.find(multiplier[part], shift[part], low[part], high[part], -128, (-128, 127), 31)
+        found = rs.find(multiplier[part], shift[part], low[part], high[part], -128, (-128, 127), 31)
         return found, time.process_time() - start
 
     found, seconds = find(slice(channels))

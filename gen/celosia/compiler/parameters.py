@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from celosia.arithmetic.single_rounding import NO_TIE, bits_with_tie
+from celosia.arithmetic.bits import bits_with_tie
+from celosia.arithmetic.single_rounding import NO_TIE
 from celosia.compiler.step import Entries, Step
 from celosia.errors import FitError
 from celosia_hw.config import SHIFT_BITS, AcceleratorConfig

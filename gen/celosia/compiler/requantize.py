@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from celosia.arithmetic import pool, single_rounding
+from celosia.arithmetic import pool, rounding_search, single_rounding
 from celosia.arithmetic.single_rounding import SingleRounding
 from celosia.compiler.context import Context
 from celosia.compiler.step import Entries
@@ -127,11 +127,11 @@ def _of_function(
     low, high = np.array([-128 * count + bias]), np.array([127 * count + bias])
     if count <= TABULATED:
         values = division(np.arange(-128 * count, 127 * count + 1))
-        found = single_rounding.find_for_function(values, int(low[0]), zero_point, clamp, 31)
+        found = rounding_search.find_for_function(values, int(low[0]), zero_point, clamp, 31)
     else:
         at = _steps(division, -128 * count, 127 * count, clamp) + bias
         steps = single_rounding.Steps(at[None, :], low, high, zero_point, clamp)
-        found = single_rounding.find_for_steps(steps, np.frexp(slope)[1], 31)
+        found = rounding_search.find_for_steps(steps, np.frexp(slope)[1], 31)
     if found is None:
         raise FitError(
             f"{context.describe(op)}: no single rounding equals its division by {count}; "
@@ -163,6 +163,7 @@ def _steps(
 def _requantization(
     bias: Int64Array, found: SingleRounding, low: Int64Array, high: Int64Array
 ) -> Requantization:
+    bias, low, high = (value + found.offset for value in (bias, low, high))
     return Requantization(
         Entries(bias, *np.broadcast_arrays(found.multiplier, found.shift, found.tie)),
         found.zero_point,

@@ -10,15 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from celosia.arithmetic.single_rounding import bits_with_tie
-from celosia_hw.config import SHIFT_BITS
+from celosia.arithmetic.bits import required_bits
 from celosia_hw.isa import ADDRESS_BITS, COMPUTE, Opcode
 
 #: Strides are taken modulo this.
 ADDRESS_SPACE = 1 << ADDRESS_BITS
-
-#: The largest shift less the bits of a multiplier that uses all of them.
-_FARTHEST_SHIFT = (1 << SHIFT_BITS) - 10
 
 _keys = count()
 
@@ -92,11 +88,8 @@ class Entries:
 
     @property
     def multiplier_bits(self) -> int:
-        """Bits that the hardware's multiplier needs: those of the widest, and above them as many as
-        a shift is beyond the largest that the hardware has for a multiplier of full width."""
-        bits = bits_with_tie(self.multiplier, self.tie)
-        lacking = np.maximum(self.shift - bits - _FARTHEST_SHIFT, 0)
-        return int(np.where(bits > 0, bits + lacking, 0).max())
+        """Bits that the hardware's multiplier needs."""
+        return int(required_bits(self.multiplier, self.shift, self.tie).max())
 
     def slice(self, start: int, stop: int) -> Entries:
         return Entries(

@@ -23,6 +23,7 @@ from celosia.passes import (
     remove_identities,
     remove_unused,
     split_adds,
+    split_roundings,
 )
 
 #: Repeated until none of them changes anything.
@@ -41,7 +42,7 @@ SIMPLIFY: tuple[ModuleType, ...] = (
     remove_dead_channels,
 )
 #: Run once, after that. An addition takes its activation along, so it comes after the clamps.
-FUSE: tuple[ModuleType, ...] = (split_adds, fuse_add, remove_unused)
+FUSE: tuple[ModuleType, ...] = (split_roundings, split_adds, fuse_add, remove_unused)
 
 
 def optimize(graph: Graph) -> Graph:

@@ -18,7 +18,8 @@ from celosia.arithmetic.fully_connected import (
     fully_connected_steps,
     rescale_fully_connected,
 )
-from celosia.arithmetic.single_rounding import SingleRounding, Steps, find, find_for_steps
+from celosia.arithmetic.rounding_search import find, find_for_steps
+from celosia.arithmetic.single_rounding import SingleRounding, Steps
 from celosia.graph.ir import (
     Conv2D,
     DepthwiseConv2D,
@@ -52,7 +53,7 @@ def single_rounding(
         q31, shift = conv_multipliers(source.scale, op.weight_scales, result.scale)
         ends = accumulators.low, accumulators.high
         return find(q31, shift, *ends, result.zero_point, clamp, multiplier_bits)
-    if not np.all(_is_defined(graph, op, accumulators)):
+    if not np.all(is_defined(graph, op, accumulators)):
         return None
     scales = fully_connected_scales(source.scale, op.weight_scales, result.scale)
     levels = np.arange(clamp[0] + 1, clamp[1] + 1) - result.zero_point
@@ -70,8 +71,8 @@ def result_bounds(graph: Graph, op: WeightedOp, accumulators: Interval) -> Inter
     _, result = _quantizations(graph, op)
     ends = (_rescaled(graph, op, end) for end in (accumulators.low, accumulators.high))
     low, high = (np.clip(end + result.zero_point, -128, 127).astype(np.int64) for end in ends)
-    low[~_is_defined(graph, op, accumulators)] = -128
-    high[~_is_defined(graph, op, accumulators)] = 127
+    low[~is_defined(graph, op, accumulators)] = -128
+    high[~is_defined(graph, op, accumulators)] = 127
     return Interval(low, high)
 
 
@@ -85,7 +86,7 @@ def _rescaled(graph: Graph, op: WeightedOp, accumulator: Int64Array) -> Int64Arr
     return multiply_by_quantized_multiplier(accumulator, q31, shift)
 
 
-def _is_defined(graph: Graph, op: WeightedOp, accumulators: Interval) -> npt.NDArray[np.bool_]:
+def is_defined(graph: Graph, op: WeightedOp, accumulators: Interval) -> npt.NDArray[np.bool_]:
     """For which channels no accumulator within bounds overflows int32 on its way."""
     ends = np.stack([accumulators.low, accumulators.high])
     fits = (ends >= INT32_MIN) & (ends <= INT32_MAX)
