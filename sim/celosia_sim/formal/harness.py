@@ -84,6 +84,13 @@ class Harness:
         self.m.d.sync += register.eq(value)
         return register
 
+    def delayed(self, value: ValueLike, cycles: int, *, name: str = "delayed") -> Value:
+        """``value`` of some cycles before, 0 in the first ones."""
+        delayed = Value.cast(value)
+        for cycle in range(cycles):
+            delayed = self.past(delayed, name=f"{name}{cycle}")
+        return delayed
+
     def embed(self, component: wiring.Component, name: str = "dut") -> Block:
         """Adds a component with its memories replaced by ``WatchedMemory``."""
         before = len(self._memories)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from amaranth.hdl import Elaboratable, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Assume, Elaboratable, Module, Mux, Shape, Signal, Value
 from amaranth.lib.memory import Memory
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class WatchedMemory(Elaboratable):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        m.d.comb += Assume(self.address < self.memory.depth)
         (write,) = self.memory.write_ports
         new = Value.cast(write.data)
         part = len(new) // len(write.en)
