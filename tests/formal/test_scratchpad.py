@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import Assert, Assume, Cat, Module, Mux, Signal, Value
+from amaranth.lib import data
 
 from celosia_hw.config import AcceleratorConfig
-from celosia_hw.gateware.interfaces import has_pipelined_scratchpad, read_latency
+from celosia_hw.gateware import pipelined_scratchpad
+from celosia_hw.gateware.interfaces import read_latency
 from celosia_hw.gateware.pipelined_scratchpad import FETCH_LATENCY, PipelinedScratchpad
 from celosia_hw.gateware.scratchpad import PATIENCE, Scratchpad
 from celosia_sim.formal import Block, Harness, RefutedError, prove
-from celosia_sim.formal.streams import Passage, assume_stream
+from celosia_sim.formal.streams import Passage, assert_skid_buffer, assume_stream
 
 READERS = 3
 
@@ -138,12 +140,78 @@ def harness(dut: Scratchpad, patience: int = PATIENCE + 1) -> Harness:
     return h
 
 
+def pipelined_harness(dut: PipelinedScratchpad, patience: int = PATIENCE) -> Harness:
+    """The same of those that wait in the buffers, which in turn pass on what was accepted."""
+    h = Harness()
+    m = h.m
+    block = h.embed(dut)
+    assume_traffic(h, dut)
+    watch = Watch(h, dut, block)
+    m.d.comb += [
+        # A write passes a register.
+        Assert(watch.cell == h.past(watch.value, name="value_before")),
+        Assert(dut.write.ready),
+    ]
+    fetch_grant, granted = block["fetch_grant"], block["granted"]
+    fetch = data.View(dut.fetch.request.payload.shape(), block["fetch_buffer.o__payload"])
+    reads = [(granted[index], block[f"buffer{index}.o__payload"]) for index in range(dut.readers)]
+    assert_answers(
+        h,
+        dut,
+        watch,
+        reads,
+        (fetch_grant, fetch),
+        (read_latency(dut.config) - 1, FETCH_LATENCY - 1),
+    )
+    buffers = [("fetch_buffer", dut.fetch.request, fetch_grant)]
+    buffers += [
+        (f"buffer{index}", read.request, granted[index]) for index, read in enumerate(dut.reads)
+    ]
+    for path, request, grant in buffers:
+        waiting = SimpleNamespace(
+            valid=block[f"{path}.o__valid"],
+            payload=block[f"{path}.o__payload"],
+            # As in a queue, what is granted is there.
+            ready=grant,
+        )
+        passage = Passage(h, request, waiting, places=2)
+        assert_skid_buffer(h, passage, block[f"{path}.full"], block[f"{path}.second"])
+        m.d.comb += [
+            Assert(request.ready == (passage.level < 2)),
+            Assert(waiting.valid == (passage.level != 0)),
+            Assert(~grant | waiting.valid),
+        ]
+    waiting_reads = [block[f"buffer{index}.o__valid"] for index in range(dut.readers)]
+    urgent = block["urgent"]
+    waited = Signal(range(PATIENCE + 1))
+    m.d.comb += [
+        waited.eq(Mux(urgent, PATIENCE, block["waited"])),
+        Assert(urgent | (block["waited"] < PATIENCE)),
+    ]
+    for index, wants in enumerate(waiting_reads):
+        first = wants & ~Cat(waiting_reads[:index]).any()
+        assert_patience(h, first, granted[index], waited, patience)
+    blocked = block["fetch_buffer.o__valid"] & ~fetch_grant
+    m.d.comb += Assert(~(blocked & h.past(blocked)))
+    return h
+
+
 @pytest.mark.parametrize("kind", ["single", "double"])
 @pytest.mark.parametrize(("rows", "lanes", "words"), [(4, 4, 8), (8, 4, 6), (4, 16, 4), (2, 2, 10)])
 def test_scratchpad(tmp_path: Path, rows: int, lanes: int, words: int, kind: str) -> None:
     config = make_config(rows, lanes, words, kind)
     steps = read_latency(config) + 2
     prove(harness(Scratchpad(config, readers=READERS)), tmp_path, steps=steps)
+
+
+@pytest.mark.parametrize(("rows", "lanes", "words"), [(4, 4, 8), (8, 4, 6), (4, 16, 4), (2, 2, 10)])
+def test_pipelined_scratchpad(tmp_path: Path, rows: int, lanes: int, words: int) -> None:
+    config = make_config(rows, lanes, words, "pipelined")
+    prove(
+        pipelined_harness(PipelinedScratchpad(config, readers=READERS)),
+        tmp_path,
+        steps=FETCH_LATENCY + 1,
+    )
 
 
 class TakesEveryWrite(Scratchpad):
@@ -164,3 +232,18 @@ def test_with_less_patience(tmp_path: Path, kind: str) -> None:
     dut = Scratchpad(make_config(4, 4, 8, kind), readers=READERS)
     with pytest.raises(RefutedError, match="base"):
         prove(harness(dut, PATIENCE), tmp_path, steps=PATIENCE + 4)
+
+
+def test_pipelined_with_less_patience(tmp_path: Path) -> None:
+    dut = PipelinedScratchpad(make_config(4, 4, 8, "pipelined"), readers=READERS)
+    with pytest.raises(RefutedError, match="base"):
+        prove(pipelined_harness(dut, PATIENCE - 1), tmp_path, steps=PATIENCE + 4)
+
+
+def test_pipelined_with_a_late_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipelined_scratchpad, "_BANK_LATENCY", 4)
+    config = make_config(4, 4, 8, "pipelined")
+    monkeypatch.setattr(pipelined_scratchpad, "read_latency", lambda config: 5)
+    dut = PipelinedScratchpad(config, readers=READERS)
+    with pytest.raises(RefutedError, match="base"):
+        prove(pipelined_harness(dut), tmp_path, steps=FETCH_LATENCY + 1)

@@ -67,3 +67,11 @@ class Passage:
         """Whether the watched value is the one that ``place`` others that are inside go before."""
         bits = len(self.number)
         return (self.level > place) & (self.number == (self.got + place)[:bits])
+
+
+def assert_skid_buffer(h: Harness, passage: Passage, full: Value, second: Value) -> None:
+    """What induction has to know of the second place of a ``SkidBuffer``."""
+    h.m.d.comb += [
+        Assert(full == (passage.level == 2)),
+        Assert(~passage.inside(1) | (second == passage.value)),
+    ]
