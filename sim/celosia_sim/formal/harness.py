@@ -38,16 +38,26 @@ class Block:
         fragment = self.fragment
         for folder in folders:
             fragment = fragment.find_subfragment(folder)
-        found = {id(signal): signal for signal in _driven(fragment) if signal.name == name}
+        found = {
+            id(signal): signal
+            for clocked in (False, True)
+            for signal in _driven(fragment, clocked=clocked)
+            if signal.name == name
+        }
+        if len(found) > 1:
+            # Inputs of submodules may be called alike.
+            clocked_ones = _driven(fragment, clocked=True)
+            found = {id(signal): signal for signal in clocked_ones if signal.name == name}
         if len(found) != 1:
             raise KeyError(f"{len(found)} signals are called {path!r}")
         return next(iter(found.values()))
 
 
-def _driven(fragment: Fragment) -> Iterator[Signal]:
-    for statements in fragment.statements.values():
-        for statement in statements:
-            yield from statement._lhs_signals()
+def _driven(fragment: Fragment, *, clocked: bool) -> Iterator[Signal]:
+    for domain, statements in fragment.statements.items():
+        if clocked == (domain != "comb"):
+            for statement in statements:
+                yield from statement._lhs_signals()
 
 
 class Harness:

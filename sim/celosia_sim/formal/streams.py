@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Assert, Assume, Signal, Value
+from amaranth.hdl import Assert, Assume, Signal, Value, ValueLike
 
 from .harness import Harness
 
@@ -27,10 +27,11 @@ def assume_stream(h: Harness, stream: Any) -> None:
     ]
 
 
-def assert_stream(h: Harness, stream: Any, *, payload: bool = True) -> None:
+def assert_stream(h: Harness, stream: Any, *, payload: bool = True, reset: ValueLike = 0) -> None:
     """``valid`` does not fall before ``ready``, and ``payload`` does not change: where that comes
-    from a watched memory, a ``Passage`` to ``stream`` says so."""
-    h.m.d.comb += Assert(_kept(h, stream, payload=payload))
+    from a watched memory, a ``Passage`` to ``stream`` says so. With ``reset`` a value is dropped.
+    """
+    h.m.d.comb += Assert(_kept(h, stream, payload=payload) | h.past(reset, name="was_reset"))
 
 
 class Passage:

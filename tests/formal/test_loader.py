@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""RingLoader: every unit of a segment goes into its row, and no row before it is free."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amaranth.hdl import Assert, Assume, Cat, Const, Mux, Signal, Value
+
+from celosia_hw.config import AcceleratorConfig
+from celosia_hw.gateware.interfaces import has_pipelined_scratchpad, read_latency
+from celosia_hw.gateware.loader import RingLoader
+from celosia_hw.isa import Source
+from celosia_sim.formal import Harness, prove
+from celosia_sim.formal.streams import assert_stream
+
+#: Size of the scratchpad.
+SIZE = 256
+
+
+def make_config(word_bytes: int, kind: str) -> AcceleratorConfig:
+    return AcceleratorConfig(
+        output_channels=word_bytes,
+        input_channels=4,
+        chain_rows=2,
+        scratch_bytes=SIZE,
+        scratch_single_port=kind == "single",
+        multipliers="mult18" if kind == "pipelined" else "fabric",
+    )
+
+
+class Memory:
+    """The scratchpad at the port ``read``, which accepts words when it likes and answers when it
+    may. A unit of it is its own address, but for those that are asked for while ``listing``, which
+    are anything. ``places`` are the words on their way, the oldest first."""
+
+    def __init__(
+        self, h: Harness, config: AcceleratorConfig, read: Any, listing: Value, clear: Value
+    ) -> None:
+        m = h.m
+        units = config.word_bytes // 4
+        request = read.request
+        pipelined = has_pipelined_scratchpad(config)
+        steps = 3 if pipelined else read_latency(config)
+        granted = request.valid & request.ready
+        entry = Cat(granted, listing, request.payload)
+        self.places: list[Value] = []
+        m.d.comb += request.ready.eq(h.free(1, "ready"))
+        if pipelined:
+            # Two that wait to be granted.
+            first, second = Signal(len(entry), name="first"), Signal(len(entry), name="second")
+            grant = h.free(1, "grant") & first[0]
+            m.d.comb += Assume(~request.ready | ~second[0])
+            with m.If(grant):
+                m.d.sync += [first.eq(Mux(second[0], second, entry)), second.eq(0)]
+            with m.Elif(~first[0]):
+                m.d.sync += first.eq(entry)
+            with m.Elif(granted):
+                m.d.sync += second.eq(entry)
+            m.d.comb += Assert(first[0] | ~second[0])
+            self.places += [second, first]
+            entry = Mux(grant, first, 0)
+            with m.If(clear):
+                m.d.sync += [first.eq(0), second.eq(0)]
+        for step in range(steps):
+            following = Signal(len(entry), name=f"step{step}")
+            m.d.sync += following.eq(Mux(clear, 0, entry))
+            entry = following
+            self.places.append(entry)
+        self.places.reverse()
+        self.units = units
+        self.is_list = entry[1]
+        m.d.comb += [
+            read.valid.eq(entry[0]),
+            read.data.eq(Mux(self.is_list, h.free(32 * units, "list"), self.own(entry[2:]))),
+        ]
+        self.on_way = sum((place[0] for place in self.places), start=Const(0, 1))
+
+    def own(self, word: Value) -> Value:
+        """The content of the word at ``word``."""
+        bits = (self.units - 1).bit_length()
+        rest = Const(0, 32 - bits - len(word))
+        return Cat(Cat(Const(unit, bits), word, rest) for unit in range(self.units))
+
+
+def harness(dut: RingLoader) -> Harness:
+    h = Harness()
+    m = h.m
+    config, depth, chunks = dut.config, dut.depth, dut.chunks
+    units = config.word_bytes // 4
+    bits = (units - 1).bit_length()
+    scratch_bits = config.address_bits - 2
+    block = h.embed(dut)
+    listing, taking, checking, loading = (
+        block[f"walk.{name}"] for name in ("listing", "taking", "checking", "loading")
+    )
+    stop, start = h.free(1, "stop"), h.free(1, "start")
+    freed = h.free(len(dut.freed), "freed")
+    source = Value.cast(dut.source)
+    m.d.comb += [
+        dut.stop.eq(stop),
+        dut.start.eq(start),
+        dut.list.eq(h.free(len(dut.list), "list")),
+        source.eq(h.free(len(source), "source")),
+        Assume(source <= (Source.EXTERNAL if dut.external_port else Source.SCRATCH)),
+        dut.freed.eq(freed),
+        dut.host.valid.eq(h.free(1, "host")),
+        dut.host.payload.eq(h.free(32, "host")),
+        dut.host_set.eq(h.free(1, "host_set")),
+        dut.host_row.eq(h.free(len(dut.host_row), "host_row")),
+        Assume(dut.host_row < depth),
+        dut.data.eq(Mux(dut.idle, dut.host.payload, dut.unit)),
+        Assume(~(stop & start)),
+    ]
+    memory = Memory(h, config, dut.read, listing, stop)
+    assert_stream(h, dut.read.request, reset=stop)
+    reader_valid, waiting = block["walk.reader.valid"], block["walk.reader.waiting"]
+
+    # The segment at hand: the unit that is due, and how many are.
+    entry_second = Signal()
+    entry_address = Signal(32)
+    expected = Signal(scratch_bits)
+    left = Signal(len(block["units"]))
+    begin = start & dut.idle
+    takes_entry = taking & reader_valid
+    written = dut.ram.enable & ~dut.idle
+    m.d.comb += Assume(~takes_entry | (dut.unit < 1 << len(left)))
+    with m.If(written):
+        m.d.sync += [expected.eq(expected + 1), left.eq(left - 1)]
+    with m.If(takes_entry):
+        m.d.sync += entry_second.eq(~entry_second)
+        with m.If(entry_second):
+            m.d.sync += [expected.eq(entry_address[2:]), left.eq(dut.unit)]
+            m.d.comb += Assert(left == 0)
+        with m.Else():
+            m.d.sync += entry_address.eq(dut.unit)
+    with m.If(stop):
+        m.d.sync += [entry_second.eq(0), left.eq(0)]
+    from_external = block["$signal"] if dut.external_port else Const(0, 1)
+    data = dut.ram.data
+    m.d.comb += [
+        Assert(~written | (left != 0)),
+        Assert(~written | from_external | (data == expected)),
+        Assert(~dut.host.ready | dut.idle),
+        Assert(~(dut.host.valid & dut.host.ready) | (data == dut.host.payload)),
+    ]
+
+    # Where it goes, and how many rows are in use.
+    row, chunk = Signal(range(depth)), Signal(range(max(chunks, 2)))
+    level = Signal(range(depth + 1))
+    from_host = dut.host.valid & dut.host.ready
+    stride = Mux(dut.idle, 1 << (chunks - 1).bit_length(), chunks)
+    last = chunk == stride - 1
+    complete = written & last
+    m.d.comb += [
+        Assume(freed <= level),
+        Assert(dut.level == level),
+        Assert(level <= depth),
+        # The row is not one in use.
+        Assert(~written | (level < depth)),
+        Assert(dut.arrived == complete),
+        Assert((dut.ram.row == row) & (row < depth) & (dut.ram.chunk == chunk)),
+        Assert(chunk < stride),
+        Assert(dut.idle | (level < depth) | (chunk == 0)),
+        Assert(dut.ram.enable == (written | (from_host & (chunk < chunks)))),
+    ]
+    m.d.sync += level.eq(level + complete - freed)
+    with m.If(written | from_host):
+        m.d.sync += chunk.eq(Mux(last, 0, chunk + 1))
+        with m.If(last):
+            m.d.sync += row.eq(Mux(row == depth - 1, 0, row + 1))
+    with m.If(dut.host_set & dut.idle):
+        m.d.sync += [row.eq(dut.host_row), chunk.eq(0)]
+    with m.If(begin):
+        m.d.sync += [level.eq(0), row.eq(0), chunk.eq(0)]
+
+    # The list is read unit by unit.
+    list_unit = Signal(scratch_bits)
+    low = Signal(max(bits, 1))
+    with m.If(listing & dut.read.request.valid & dut.read.request.ready):
+        m.d.comb += Assert(dut.read.request.payload == list_unit[bits:])
+        m.d.sync += [list_unit.eq(list_unit + 1), low.eq(list_unit[:bits])]
+    with m.If(begin):
+        m.d.sync += list_unit.eq(dut.list[2:])
+    m.d.comb += Assert(block["list_address"] == list_unit)
+    listed = dut.read.data
+    if units > 1:
+        listed = Signal(32)
+        with m.If(dut.read.valid):
+            m.d.sync += listed.eq(dut.read.data.word_select(low[:bits], 32))
+        m.d.comb += [
+            Assert(~(taking & block["walk.reader.on_way"]) | (block["walk.reader.first"] == low)),
+            Assert(~takes_entry | (block["walk.reader.index"] == low)),
+        ]
+    m.d.comb += Assert(~takes_entry | (dut.unit == listed))
+
+    if dut.external_port:
+        external = dut.external
+        owed = Signal.like(left)
+        stale = Signal()  # those before a stop
+        request = external.request.valid & external.request.ready
+        received = external.units.valid & external.units.ready
+        m.d.comb += [
+            external.request.ready.eq(h.free(1, "external_ready")),
+            external.units.valid.eq(h.free(1, "external_valid") & (owed != 0)),
+            external.units.payload.eq(h.free(32, "external_units")),
+            Assert(~(written & from_external) | (received & ~stale)),
+            Assert(~(written & from_external) | (data == external.units.payload)),
+            Assert(~(received & loading) | written),
+            Assert(~external.request.valid | (owed == 0)),
+            Assert(~request | (external.request.p.units == left)),
+            Assert(
+                ~request | (external.request.p.address == Cat(Const(0, 2), entry_address[2:])[:24])
+            ),
+            # What induction has to know.
+            Assert(~block["owed"] | (owed == ~block["units"])),
+            Assert(block["owed"] | (owed == 0)),
+            Assert(~block["owed"] | (block["done"] == (owed == 0))),
+            Assert(~(listing & waiting) | ~block["owed"]),
+            Assert(~(loading & from_external) | (block["owed"] & ~stale)),
+            Assert(~block["owed"] | (memory.on_way == 0)),
+            Assert(~(taking | checking) | ~block["owed"]),
+            Assert(~(loading & ~from_external) | ~block["owed"]),
+        ]
+        assert_stream(h, external.request, reset=stop)
+        with m.If(received):
+            m.d.sync += owed.eq(owed - 1)
+        with m.If(request):
+            m.d.sync += [owed.eq(external.request.p.units), stale.eq(0)]
+        with m.If(stop):
+            m.d.sync += stale.eq(1)
+
+    # What induction has to know of the units on their way.
+    scratch = loading & ~from_external
+    remaining_units = ~block["units"]
+    free = (depth - level) * chunks - chunk
+    m.d.comb += [
+        Assert(block["walk.fsm_state"] <= 4),
+        Assert(block["walk.second"] == entry_second),
+        Assert(listing | taking | ~entry_second),
+        Assert(~checking | ~block["done"]),
+        Assert(listing | loading | ~waiting),
+        Assert(~checking | (remaining_units == left)),
+        Assert(~loading | (block["done"] == (remaining_units == 0))),
+        Assert(~(loading & from_external) | ((left == remaining_units) & ~waiting)),
+        Assert(~(checking | dut.idle) | (memory.on_way == 0)),
+        Assert(~(loading & from_external) | (memory.on_way == 0)),
+        Assert(~(taking | dut.idle) | (left == 0)),
+        Assert(~(listing & waiting) | (memory.on_way == 0)),
+    ]
+    address = block["address"][:scratch_bits]
+    careful = block["careful"] if config.free_running else Const(1, 1)
+    begins = entry_second | checking
+    m.d.comb += [
+        Assert(~begins | (block["address"] == entry_address[2:][: len(block["address"])])),
+        Assert(~checking | (expected == entry_address[2:][:scratch_bits])),
+    ]
+    if units == 1:
+        m.d.comb += [
+            Assert(~taking | (memory.on_way == 1)),
+            Assert(~listing | (left == memory.on_way)),
+            Assert(~(listing & from_external) | (left == 0)),
+            Assert(~scratch | (left == remaining_units + memory.on_way)),
+            Assert(~scratch | (address == (expected + memory.on_way)[:scratch_bits])),
+            Assert(~(scratch | listing) | (memory.on_way + (waiting & scratch) <= free)),
+            Assert(~scratch | careful | (level <= depth - 8 + 1)),
+        ]
+        older: Value = Const(0)
+        for place in memory.places:
+            m.d.comb += [
+                Assert(~place[0] | (place[1] == taking)),
+                Assert(~place[0] | taking | (place[2:] == (expected + older)[:scratch_bits])),
+            ]
+            older = older + place[0]
+        if has_pipelined_scratchpad(config):
+            m.d.comb += Assert(block["walk.reader.unanswered"] == memory.on_way)
+        else:
+            for stage, place in enumerate(reversed(memory.places[1:])):
+                m.d.comb += Assert(block[f"walk.reader.granted{stage}"] == place[0])
+        return h
+
+    index, word = block["walk.reader.index"], block["walk.reader.word"]
+    remaining = units - index
+    expected_word = expected[bits:]
+    on_way = block["walk.reader.on_way"]
+    ahead = reader_valid + on_way
+    more = (left > remaining) & (free >= remaining)
+    m.d.comb += [
+        Assert(on_way == memory.on_way),
+        Assert(~waiting | ~on_way),
+        Assert(~taking | (ahead == 1)),
+        Assert(~dut.idle | ~reader_valid),
+        Assert(~listing | ((memory.on_way == 0) & (left == 0))),
+        Assert(~scratch | (left == remaining_units)),
+        Assert(~(scratch & (waiting | on_way)) | (left != 0)),
+        Assert(~(scratch & reader_valid) | (index == expected[:bits])),
+        Assert(~(scratch & reader_valid) | (word == memory.own(expected_word))),
+        Assert(~scratch | (address[bits:] == (expected_word + ahead)[: len(expected_word)])),
+        Assert(~scratch | (address[:bits] == Mux(ahead, 0, expected[:bits]))),
+        Assert(
+            ~(scratch & on_way)
+            | (block["walk.reader.first"] == Mux(reader_valid, 0, expected[:bits]))
+        ),
+        Assert(
+            ~(scratch & reader_valid & waiting)
+            | (more & ~on_way & (remaining <= read_latency(config) + 1))
+        ),
+        Assert(~scratch | careful | ((level <= depth - 4 + 1) & (left >= 7))),
+    ]
+    for cycles, place in enumerate(memory.places):
+        m.d.comb += [
+            Assert(~place[0] | (place[1] == taking)),
+            Assert(
+                ~(place[0] & scratch)
+                | (place[2:] == (expected_word + reader_valid)[: len(expected_word)])
+            ),
+            # The last unit of the word before has been taken when it arrives.
+            Assert(~(place[0] & scratch & reader_valid) | (more & (remaining <= cycles + 1))),
+        ]
+    return h
+
+
+@pytest.mark.parametrize("external", [False, True])
+@pytest.mark.parametrize("kind", ["single", "double", "pipelined"])
+@pytest.mark.parametrize(
+    ("word_bytes", "chunks", "free_limit"), [(4, 1, 1), (4, 3, 2), (8, 2, 8), (16, 4, 1)]
+)
+@pytest.mark.parametrize("depth", [16, 20])
+def test_ring_loader(
+    tmp_path: Path,
+    word_bytes: int,
+    chunks: int,
+    free_limit: int,
+    kind: str,
+    external: bool,
+    depth: int,
+) -> None:
+    config = make_config(word_bytes, kind)
+    dut = RingLoader(config, depth=depth, chunks=chunks, free_limit=free_limit, external=external)
+    prove(harness(dut), tmp_path, steps=4)
