@@ -13,9 +13,10 @@ from celosia_hw.config import AcceleratorConfig
 from celosia_hw.gateware.interfaces import has_pipelined_scratchpad, read_latency
 from celosia_hw.gateware.loader import RingLoader
 from celosia_hw.isa import Source
-from celosia_sim.formal import Harness, prove
+from celosia_sim.formal import Harness, RefutedError, prove
 from celosia_sim.formal.streams import assert_stream
 
+STEPS = 4
 #: Size of the scratchpad.
 SIZE = 256
 
@@ -85,7 +86,7 @@ class Memory:
         return Cat(Cat(Const(unit, bits), word, rest) for unit in range(self.units))
 
 
-def harness(dut: RingLoader) -> Harness:
+def harness(dut: RingLoader, *, helpers: bool = True) -> Harness:
     h = Harness()
     m = h.m
     config, depth, chunks = dut.config, dut.depth, dut.chunks
@@ -232,6 +233,8 @@ def harness(dut: RingLoader) -> Harness:
         with m.If(stop):
             m.d.sync += stale.eq(1)
 
+    if not helpers:
+        return h
     # What induction has to know of the units on their way.
     scratch = loading & ~from_external
     remaining_units = ~block["units"]
@@ -339,4 +342,27 @@ def test_ring_loader(
 ) -> None:
     config = make_config(word_bytes, kind)
     dut = RingLoader(config, depth=depth, chunks=chunks, free_limit=free_limit, external=external)
-    prove(harness(dut), tmp_path, steps=4)
+    prove(harness(dut), tmp_path, steps=STEPS)
+
+
+class Careless(RingLoader):
+    """Asks for words until the last row is in use, as if none were on their way."""
+
+    def _limits(self, ahead: int) -> tuple[Value, Value]:
+        return super()._limits(ahead)[0], Const(0, 1)
+
+
+def test_careless(tmp_path: Path) -> None:
+    """A row that is in use is overwritten."""
+    dut = Careless(make_config(4, "single"), depth=4, chunks=1, free_limit=1, external=False)
+    with pytest.raises(RefutedError, match="base"):
+        prove(harness(dut, helpers=False), tmp_path, steps=16, induction=False)
+
+
+@pytest.mark.parametrize("word_bytes", [4, 8, 16])
+def test_careless_with_late_answers(tmp_path: Path, word_bytes: int) -> None:
+    """A counterexample would be long: that the induction needs the margin is enough."""
+    config = make_config(word_bytes, "pipelined")
+    dut = Careless(config, depth=16, chunks=4, free_limit=1, external=False)
+    with pytest.raises(RefutedError, match="induction"):
+        prove(harness(dut), tmp_path, steps=STEPS)
