@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import pytest
 from amaranth.hdl import Assert, Assume, Signal
 
 from celosia_hw.gateware.credit_queue import CreditQueue
-from celosia_sim.formal import Harness, RefutedError, prove
+from celosia_sim.formal import Harness, RefutedError, prove, prove_all
 from celosia_sim.formal.streams import Passage, assert_stream
 
 STEPS = 3
@@ -73,13 +74,18 @@ def harness(dut: CreditQueue, *, overdrawn: int = 0) -> Harness:
     return h
 
 
-@pytest.mark.parametrize("spare", [0, 1, 3])
-@pytest.mark.parametrize("fast", [False, True])
 @pytest.mark.parametrize("registered", [False, True])
-@pytest.mark.parametrize("depth", [4, 8])
-def test_credit_queue(tmp_path: Path, depth: int, registered: bool, fast: bool, spare: int) -> None:
-    queue = CreditQueue(2, depth=depth, registered=registered, fast=fast, spare=spare)
-    prove(harness(queue), tmp_path, steps=STEPS)
+@pytest.mark.parametrize(("depth", "spares"), [(2, (0, 1)), (4, (0, 1, 3)), (8, (6,))])
+def test_credit_queue(
+    tmp_path: Path, depth: int, spares: tuple[int, ...], registered: bool
+) -> None:
+    harnesses = {
+        f"spare{spare}_fast{fast}": harness(
+            CreditQueue(2, depth=depth, registered=registered, spare=spare, fast=fast)
+        )
+        for spare, fast in itertools.product(spares, (False, True))
+    }
+    prove_all(harnesses, tmp_path, steps=STEPS)
 
 
 @pytest.mark.parametrize("registered", [False, True])

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from amaranth.hdl import Assert, Assume, Cat, Const, Mux, Signal, Value
@@ -13,7 +12,8 @@ from celosia_hw.config import AcceleratorConfig
 from celosia_hw.gateware.interfaces import has_pipelined_scratchpad, read_latency
 from celosia_hw.gateware.loader import RingLoader
 from celosia_hw.isa import Source
-from celosia_sim.formal import Harness, RefutedError, prove
+from celosia_sim.formal import Harness, RefutedError, prove, prove_all
+from celosia_sim.formal.scratchpad import ScratchpadModel
 from celosia_sim.formal.streams import assert_stream
 
 STEPS = 4
@@ -30,60 +30,6 @@ def make_config(word_bytes: int, kind: str) -> AcceleratorConfig:
         scratch_single_port=kind == "single",
         multipliers="mult18" if kind == "pipelined" else "fabric",
     )
-
-
-class Memory:
-    """The scratchpad at the port ``read``, which accepts words when it likes and answers when it
-    may. A unit of it is its own address, but for those that are asked for while ``listing``, which
-    are anything. ``places`` are the words on their way, the oldest first."""
-
-    def __init__(
-        self, h: Harness, config: AcceleratorConfig, read: Any, listing: Value, clear: Value
-    ) -> None:
-        m = h.m
-        units = config.word_bytes // 4
-        request = read.request
-        pipelined = has_pipelined_scratchpad(config)
-        steps = 3 if pipelined else read_latency(config)
-        granted = request.valid & request.ready
-        entry = Cat(granted, listing, request.payload)
-        self.places: list[Value] = []
-        m.d.comb += request.ready.eq(h.free(1, "ready"))
-        if pipelined:
-            # Two that wait to be granted.
-            first, second = Signal(len(entry), name="first"), Signal(len(entry), name="second")
-            grant = h.free(1, "grant") & first[0]
-            m.d.comb += Assume(~request.ready | ~second[0])
-            with m.If(grant):
-                m.d.sync += [first.eq(Mux(second[0], second, entry)), second.eq(0)]
-            with m.Elif(~first[0]):
-                m.d.sync += first.eq(entry)
-            with m.Elif(granted):
-                m.d.sync += second.eq(entry)
-            m.d.comb += Assert(first[0] | ~second[0])
-            self.places += [second, first]
-            entry = Mux(grant, first, 0)
-            with m.If(clear):
-                m.d.sync += [first.eq(0), second.eq(0)]
-        for step in range(steps):
-            following = Signal(len(entry), name=f"step{step}")
-            m.d.sync += following.eq(Mux(clear, 0, entry))
-            entry = following
-            self.places.append(entry)
-        self.places.reverse()
-        self.units = units
-        self.is_list = entry[1]
-        m.d.comb += [
-            read.valid.eq(entry[0]),
-            read.data.eq(Mux(self.is_list, h.free(32 * units, "list"), self.own(entry[2:]))),
-        ]
-        self.on_way = sum((place[0] for place in self.places), start=Const(0, 1))
-
-    def own(self, word: Value) -> Value:
-        """The content of the word at ``word``."""
-        bits = (self.units - 1).bit_length()
-        rest = Const(0, 32 - bits - len(word))
-        return Cat(Cat(Const(unit, bits), word, rest) for unit in range(self.units))
 
 
 def harness(dut: RingLoader, *, helpers: bool = True) -> Harness:
@@ -115,7 +61,7 @@ def harness(dut: RingLoader, *, helpers: bool = True) -> Harness:
         dut.data.eq(Mux(dut.idle, dut.host.payload, dut.unit)),
         Assume(~(stop & start)),
     ]
-    memory = Memory(h, config, dut.read, listing, stop)
+    memory = ScratchpadModel(h, config, dut.read, listing, stop)
     assert_stream(h, dut.read.request, reset=stop)
     reader_valid, waiting = block["walk.reader.valid"], block["walk.reader.waiting"]
 
@@ -325,24 +271,34 @@ def harness(dut: RingLoader, *, helpers: bool = True) -> Harness:
     return h
 
 
-@pytest.mark.parametrize("external", [False, True])
+#: Bytes of a word, chunks of a row, rows that are freed at most at a time, whether there is an
+#: external memory, and rows: of the weights of the arrays 2x2, 4x4, 8x2 and 16x4, and of parameters
+#: with one lane and with two.
+VARIANTS = [
+    (4, 1, 1, True, 16),
+    (4, 4, 1, True, 20),
+    (8, 4, 1, True, 16),
+    (16, 16, 1, True, 20),
+    (4, 3, 4, False, 20),
+    (8, 2, 8, False, 20),
+    (16, 2, 16, False, 16),
+    (16, 6, 8, False, 20),
+]
+
+
 @pytest.mark.parametrize("kind", ["single", "double", "pipelined"])
-@pytest.mark.parametrize(
-    ("word_bytes", "chunks", "free_limit"), [(4, 1, 1), (4, 3, 2), (8, 2, 8), (16, 4, 1)]
-)
-@pytest.mark.parametrize("depth", [16, 20])
-def test_ring_loader(
-    tmp_path: Path,
-    word_bytes: int,
-    chunks: int,
-    free_limit: int,
-    kind: str,
-    external: bool,
-    depth: int,
-) -> None:
-    config = make_config(word_bytes, kind)
-    dut = RingLoader(config, depth=depth, chunks=chunks, free_limit=free_limit, external=external)
-    prove(harness(dut), tmp_path, steps=STEPS)
+def test_ring_loader(tmp_path: Path, kind: str) -> None:
+    harnesses = {}
+    for word_bytes, chunks, free_limit, external, depth in VARIANTS:
+        dut = RingLoader(
+            make_config(word_bytes, kind),
+            depth=depth,
+            chunks=chunks,
+            free_limit=free_limit,
+            external=external,
+        )
+        harnesses[f"{word_bytes}_{chunks}_{depth}"] = harness(dut)
+    prove_all(harnesses, tmp_path, steps=STEPS)
 
 
 class Careless(RingLoader):

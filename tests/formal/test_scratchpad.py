@@ -16,7 +16,7 @@ from celosia_hw.gateware import pipelined_scratchpad
 from celosia_hw.gateware.interfaces import read_latency
 from celosia_hw.gateware.pipelined_scratchpad import FETCH_LATENCY, PipelinedScratchpad
 from celosia_hw.gateware.scratchpad import PATIENCE, Scratchpad
-from celosia_sim.formal import Block, Harness, RefutedError, prove
+from celosia_sim.formal import Block, Harness, RefutedError, prove, prove_all
 from celosia_sim.formal.streams import Passage, assert_skid_buffer, assume_stream
 
 READERS = 3
@@ -196,22 +196,23 @@ def pipelined_harness(dut: PipelinedScratchpad, patience: int = PATIENCE) -> Har
     return h
 
 
+#: Rows and lanes of the array, and words: lanes fill a word, or half of one, or a quarter.
+VARIANTS = [(4, 4, 8), (8, 4, 6), (4, 16, 4), (2, 2, 10), (16, 4, 4)]
+
+
 @pytest.mark.parametrize("kind", ["single", "double"])
-@pytest.mark.parametrize(("rows", "lanes", "words"), [(4, 4, 8), (8, 4, 6), (4, 16, 4), (2, 2, 10)])
-def test_scratchpad(tmp_path: Path, rows: int, lanes: int, words: int, kind: str) -> None:
-    config = make_config(rows, lanes, words, kind)
-    steps = read_latency(config) + 2
-    prove(harness(Scratchpad(config, readers=READERS)), tmp_path, steps=steps)
+def test_scratchpad(tmp_path: Path, kind: str) -> None:
+    configs = [make_config(*variant, kind) for variant in VARIANTS]
+    harnesses = {c.name: harness(Scratchpad(c, readers=READERS)) for c in configs}
+    prove_all(harnesses, tmp_path, steps=read_latency(configs[0]) + 2)
 
 
-@pytest.mark.parametrize(("rows", "lanes", "words"), [(4, 4, 8), (8, 4, 6), (4, 16, 4), (2, 2, 10)])
-def test_pipelined_scratchpad(tmp_path: Path, rows: int, lanes: int, words: int) -> None:
-    config = make_config(rows, lanes, words, "pipelined")
-    prove(
-        pipelined_harness(PipelinedScratchpad(config, readers=READERS)),
-        tmp_path,
-        steps=FETCH_LATENCY + 1,
-    )
+def test_pipelined_scratchpad(tmp_path: Path) -> None:
+    configs = [make_config(*variant, "pipelined") for variant in VARIANTS]
+    harnesses = {
+        c.name: pipelined_harness(PipelinedScratchpad(c, readers=READERS)) for c in configs
+    }
+    prove_all(harnesses, tmp_path, steps=FETCH_LATENCY + 1)
 
 
 class TakesEveryWrite(Scratchpad):

@@ -3,6 +3,6 @@
 
 from .harness import Block, Harness
 from .memory import WatchedMemory
-from .prove import RefutedError, prove
+from .prove import RefutedError, prove, prove_all
 
-__all__ = ["Block", "Harness", "RefutedError", "WatchedMemory", "prove"]
+__all__ = ["Block", "Harness", "RefutedError", "WatchedMemory", "prove", "prove_all"]
