@@ -24,6 +24,7 @@ read_rtlil {name}.il
 hierarchy -top top
 proc
 flatten
+setattr -unset keep w:*
 opt_clean
 opt -fast
 chformal -lower
