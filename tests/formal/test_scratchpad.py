@@ -16,6 +16,7 @@ from celosia_hw.gateware import pipelined_scratchpad
 from celosia_hw.gateware.interfaces import read_latency
 from celosia_hw.gateware.pipelined_scratchpad import FETCH_LATENCY, PipelinedScratchpad
 from celosia_hw.gateware.scratchpad import PATIENCE, Scratchpad
+from celosia_hw.gateware.skid_buffer import SkidBuffer
 from celosia_sim.formal import Block, Harness, RefutedError, prove, prove_all
 from celosia_sim.formal.streams import Passage, assert_skid_buffer, assume_stream
 
@@ -241,10 +242,17 @@ def test_pipelined_with_less_patience(tmp_path: Path) -> None:
         prove(pipelined_harness(dut, PATIENCE - 1), tmp_path, steps=PATIENCE + 4)
 
 
-def test_pipelined_with_a_late_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipelined_scratchpad, "_BANK_LATENCY", 4)
-    config = make_config(4, 4, 8, "pipelined")
-    monkeypatch.setattr(pipelined_scratchpad, "read_latency", lambda config: 5)
-    dut = PipelinedScratchpad(config, readers=READERS)
+class Overrun(SkidBuffer):
+    def elaborate(self, platform: object) -> Module:
+        m = super().elaborate(platform)
+        m.d.comb += self.i.ready.eq(1)
+        return m
+
+
+def test_pipelined_with_buffers_that_overrun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipelined_scratchpad, "SkidBuffer", Overrun)
+    dut = PipelinedScratchpad(make_config(4, 4, 8, "pipelined"), readers=READERS)
     with pytest.raises(RefutedError, match="base"):
         prove(pipelined_harness(dut), tmp_path, steps=FETCH_LATENCY + 1)
