@@ -105,7 +105,6 @@ def test_stopping(tmp_path: Path) -> None:
 def test_free_running(tmp_path: Path) -> None:
     configs = [
         make_config(2, 2, "mult18_pair"),
-        make_config(4, 2, "mult18"),
         make_config(2, 4, "mult18_pair"),
         make_config(2, 16, "mult18"),
     ]
