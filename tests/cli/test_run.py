@@ -355,7 +355,8 @@ def test_a_virtual_board_that_ends_by_itself_is_an_error(
     run: Run, folder: Path, made: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("celosia.cli.virtual._LOOK_SECONDS", 0.01)
-    unplugger = once(lambda: bool(made), lambda: made[0].unplug())
+    # Not before the board serves its port.
+    unplugger = once(lambda: bool(made) and made[0].serves, lambda: made[0].unplug())
     result = run("virtual", folder)
     unplugger.join()
     assert result.exit_code == 2

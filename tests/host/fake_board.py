@@ -25,6 +25,11 @@ class FakeBoard:
         self._stop, self._stopped = os.pipe()
         self._thread = threading.Thread(target=self._serve)
 
+    @property
+    def serves(self) -> bool:
+        """Whether its block has begun, and it is still plugged in."""
+        return self._thread.is_alive()
+
     def __enter__(self) -> FakeBoard:
         self._thread.start()
         return self
