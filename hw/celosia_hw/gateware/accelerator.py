@@ -128,9 +128,11 @@ class Accelerator(wiring.Component):
         for loader in (weight_loader, parameter_loader):
             m.d.comb += loader.data.eq(Mux(loader.idle, written, loader.unit))
         if config.word_bytes == 4:
-            # A unit is a word as it is read, the same for both.
+            # A unit is a word as it is read, the same for both. They go on while a run is paused, when
+            # a host writes no rows.
             either = Signal(32)
-            m.d.comb += either.eq(Mux(sequencer.state.busy, weight_loader.read.data, written))
+            idle = weight_loader.idle & parameter_loader.idle
+            m.d.comb += either.eq(Mux(idle, written, weight_loader.read.data))
             m.d.comb += [weight_loader.data.eq(either), parameter_loader.data.eq(either)]
 
         # Readers of the scratchpad, the most urgent first.
