@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The functions that bare_metal.c asks for, and spidev's ioctl, made of functions of the test. */
+/* The functions that bare_metal.c asks for, and spidev's ioctl and clock, made of functions of the
+   test: no time passes but what the test says. */
+
+#define _POSIX_C_SOURCE 199309L
 
 #include "bare_metal.h"
 #include "linux_spidev.h"
 
 #include <linux/spi/spidev.h>
 #include <stdarg.h>
+#include <time.h>
 
 /* `first`: these begin a transfer. */
 typedef void transfer_function(const uint8_t *out, uint8_t *in, uint32_t count, bool first);
@@ -18,6 +22,7 @@ void board_uart_send(uint8_t byte);
 bool board_uart_receive(uint8_t *byte);
 uint32_t board_milliseconds(void);
 int board_ioctl(int file, unsigned long request, ...);
+int board_clock_gettime(clockid_t clock, struct timespec *now);
 
 static transfer_function *spi_transfer;
 static bool spi_first;
@@ -78,4 +83,14 @@ int board_ioctl(int file, unsigned long request, ...)
     spi_transfer((const uint8_t *)(uintptr_t)message->tx_buf,
                  (uint8_t *)(uintptr_t)message->rx_buf, message->len, true);
     return (int)message->len;
+}
+
+int board_clock_gettime(clockid_t clock, struct timespec *now)
+{
+    uint32_t milliseconds = clock_ms();
+
+    (void)clock;
+    now->tv_sec = (time_t)(milliseconds / 1000);
+    now->tv_nsec = (long)(milliseconds % 1000) * 1000000;
+    return 0;
 }

@@ -83,7 +83,14 @@ def board(compile_c: Compile) -> ctypes.CDLL:
     ports = [FIRMWARE / "ports" / f"{name}.c" for name in ("bare_metal", "linux_spidev")]
     shim = Path(__file__).with_name("board.c")
     checks = ("-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
-    options = ("-O2", "-shared", "-fPIC", "-Dioctl=board_ioctl", *checks)
+    options = (
+        "-O2",
+        "-shared",
+        "-fPIC",
+        "-Dioctl=board_ioctl",
+        "-Dclock_gettime=board_clock_gettime",
+        *checks,
+    )
     library = ctypes.CDLL(str(compile_c("libboard.so", *ports, shim, options=options)))
     library.celosia_spi_open.restype = ctypes.c_bool
     return driver.declare(library)

@@ -7,8 +7,9 @@ import ctypes
 import socket
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
-from ctypes import byref, c_int
+from ctypes import CFUNCTYPE, byref, c_int, c_uint32
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +99,9 @@ def test_all_bytes_by_spi(board: ctypes.CDLL, folder: Path, flash: bool) -> None
                 ctypes.memmove(back, came, count)
 
         function = TRANSFER(transfer)
-        board.board_set(function, None, None, None)
-        device = Device(timeout_ms=5_000, attempts=2)
+        clock = CFUNCTYPE(c_uint32)(lambda: int(1000 * time.monotonic()) & 0xFFFFFFFF)
+        board.board_set(function, None, None, clock)
+        device = Device(timeout_ms=60_000, attempts=2)
         spi = c_int()
         assert board.celosia_spi_open(byref(spi), byref(device), b"/dev/null", 1)
         assert board.celosia_open(byref(device)) == CError.OK

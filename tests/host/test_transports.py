@@ -60,7 +60,7 @@ def test_nobody_at_the_other_end(image: Image) -> None:
         begin = time.monotonic()
         with pytest.raises(NoAnswerError, match="no answer in 3 attempts; is it the right port"):
             Device.open(os.ttyname(theirs), timeout=0.05, attempts=3)
-        assert 0.15 <= time.monotonic() - begin < 5
+        assert time.monotonic() - begin >= 0.15
     finally:
         os.close(ours)
         os.close(theirs)

@@ -77,6 +77,6 @@ def test_is_fast(mlperf_tiny: Path) -> None:
     """Far below a second for the model with the most operators, so that nothing is quadratic."""
     file = mlperf_tiny / "models" / "vww_96_int8.tflite"
     load_tflite(file)
-    start = time.perf_counter()
+    start = time.process_time()
     load_tflite(file)
-    assert time.perf_counter() - start < 0.3
+    assert time.process_time() - start < 0.3

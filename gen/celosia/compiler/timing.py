@@ -83,13 +83,17 @@ class _Ring:
     def free(self, count: int) -> None:
         self._freed += count
 
-    def stream(self, time: float) -> None:
-        """All rows taken have passed through, whatever the room."""
+    def arrive(self, time: float) -> None:
+        """All rows taken are there."""
         rows = max(0.0, self._taken - self._loaded)
-        self._loaded += rows
-        self.words += rows * self._row_words
+        if rows > 0:
+            self._loaded += rows
+            self.words += rows * self._row_words
+            self._clock = max(self._clock, time)
+
+    def stream(self) -> None:
+        """All rows taken have passed through, whatever the room."""
         self._freed = self._taken
-        self._clock = max(self._clock, time)
 
 
 class _Rings:
@@ -189,6 +193,7 @@ def _group(
     if takes_words:
         others = rings.parameters if config.word_bytes == 4 else None
         ready = rings.weights.take(words, now, others, found.fetch_cycles)
+        rings.weights.arrive(ready)
         first = max(first, ready + 1)
     if takes_rows:
         first = max(first, rings.parameters.take(count, now, None, 0) + 1)
@@ -197,7 +202,7 @@ def _group(
     if waited > 0:
         rings.advance(now + waited, NONE.read_cycles)
     if takes_words and single:
-        rings.weights.stream(first)
+        rings.weights.stream()
     end = first + time.total - time.taps
     rings.advance(end, found.read_cycles)
     if frees_words and not single:
