@@ -26,6 +26,7 @@ from celosia.graph.ir import (
     FullyConnected,
     Mean,
 )
+from celosia.passes.requantization import is_defined
 from celosia.passes.requantization import single_rounding as rounding
 from celosia.passes.rewrite import result_clamp
 from celosia_hw.config import AcceleratorConfig
@@ -81,8 +82,13 @@ def of_weighted(context: Context, op: WeightedOp) -> Requantization:
     found = rounding(context.graph, op, bounds)
     if found is None:
         raise ModelError(
-            f"{context.describe(op)}: an accumulator could overflow the reference's 32 bits; "
-            "quantize the model anew"
+            f"{context.describe(op)}: "
+            + (
+                "no single rounding gives its exact results; split it (celosia.passes.optimize)"
+                if is_defined(context.graph, op, bounds).all()
+                else "an accumulator could overflow the reference's 32 bits; quantize the model "
+                "anew"
+            )
         )
     weights = op.weights
     rows = weights.reshape(-1, len(op.bias)).T if isinstance(op, DepthwiseConv2D) else weights
