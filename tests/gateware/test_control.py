@@ -243,23 +243,27 @@ async def commands(dut: Any) -> None:
 
 @cocotb.test()
 async def memory_accesses_while_busy(dut: Any) -> None:
+    """And those of weights and parameters while a run is paused: their rings go on filling."""
     bench = await start_bench(dut, make, "access")
     unit = Unit(bench)
     before = bytes(unit.content)
-    for space in Space:
+    refused = [("busy", space) for space in Space]
+    refused += [("paused", space) for space in Space if space != Space.SCRATCH]
+    for state, space in refused:
         for write in (False, True):
             await unit.write(Register.ADDRESS, space << 28 | 64)
-            await unit.set_state(busy=1)
+            await unit.set_state(**{state: 1})
             if write:
                 await unit.write(Register.DATA, bench.rng.getrandbits(32))
             else:
                 assert await unit.read(Register.DATA) == 0
             assert await unit.error() == Error.ACCESS
-            await unit.set_state(busy=0)
+            await unit.set_state(**{state: 0})
             await unit.write(Register.CONTROL, 1 << Control.RESET)
             assert await unit.error() == Error.NONE
     assert unit.content == before
     assert not unit.memory.values
+    assert not any(units.values for units in unit.units.values())
     # The address has not advanced.
     await unit.write(Register.ADDRESS, Space.SCRATCH << 28 | 64)
     await unit.set_state(busy=1)

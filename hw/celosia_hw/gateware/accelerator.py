@@ -128,8 +128,8 @@ class Accelerator(wiring.Component):
         for loader in (weight_loader, parameter_loader):
             m.d.comb += loader.data.eq(Mux(loader.idle, written, loader.unit))
         if config.word_bytes == 4:
-            # A unit is a word as it is read, the same for both. They go on while a run is paused, when
-            # a host writes no rows.
+            # A unit is a word as it is read, the same for both. They go on while a run is paused,
+            # when the host's writes of rows are refused.
             either = Signal(32)
             idle = weight_loader.idle & parameter_loader.idle
             m.d.comb += either.eq(Mux(idle, written, weight_loader.read.data))

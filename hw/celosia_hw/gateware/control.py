@@ -21,8 +21,9 @@ class ControlRegisters(wiring.Component):
     Of an address, bits that no memory needs read as zero. An access takes one cycle, a write to
     the scratchpad two, a read from it a few more. ``reset`` is high for a cycle to stop a run: on
     request, or when the watchdog finds that it takes too long (the state at that moment stays
-    readable). Memory accesses while a run is busy are refused: they change nothing, read as zero,
-    and leave Error.ACCESS in STATUS. ``failed`` is high while STATUS shows an error.
+    readable). Memory accesses while a run is busy, and those of weights and parameters while it is
+    paused, are refused: they change nothing, read as zero, and leave Error.ACCESS in STATUS.
+    ``failed`` is high while STATUS shows an error.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -176,7 +177,8 @@ class ControlRegisters(wiring.Component):
                     with m.If(port.write):
                         m.d.sync += [space.eq(port.write_data[28:]), self.row_set.eq(1)]
                 with m.Case(Register.DATA):
-                    with m.If(self.state.busy):
+                    # Rings go on filling while a run is paused.
+                    with m.If(self.state.busy | (self.state.paused & (space != Space.SCRATCH))):
                         m.d.sync += error.eq(Error.ACCESS)
                     with m.Elif(port.write):
                         with m.Switch(space):
