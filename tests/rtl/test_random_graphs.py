@@ -13,11 +13,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from celosia.compiler.compile import compile_graph
 from celosia.graph.ir import Graph
+from celosia.importer import load_tflite
+from celosia.passes import optimize
+from celosia.tensors import from_bytes
 from celosia_hw.config import AcceleratorConfig
-from celosia_sim.network import Arrays, run_networks
+from celosia_hw.isa import Source
+from celosia_sim.accelerator import job_for
+from celosia_sim.network import Arrays, run_networks, simulation
 from celosia_sim.random_models import addition_model, random_inputs, random_model, split_addition
 from celosia_sim.reference import run
+from celosia_sim.rtl.run import run_job
 
 #: Wide enough for any accumulator and multiplier.
 WIDE: dict[str, Any] = {"accumulator_bits": 32, "multiplier_bits": 32, "chain_bits": 26}
@@ -63,6 +70,23 @@ def test_residuals_of_several_passes(tmp_path: Path) -> None:
         models[seed] = addition_model(rng, split_addition(rng))
     for layers in check(models, "4x4", tmp_path):
         assert layers.count("Add") >= 3
+
+
+@pytest.mark.parametrize("seed", [50, 65])
+def test_weights_go_on_to_arrive_while_a_run_is_paused(seed: int, tmp_path: Path) -> None:
+    """Behind every instruction, in models whose weights are a ring that the scratchpad fills."""
+    (tmp_path / "m.tflite").write_bytes(random_model(seed))
+    graph = optimize(load_tflite(tmp_path / "m.tflite"))
+    image = compile_graph(graph, CONFIGS["4x4"])
+    assert image.usage["weight_source"] == Source.SCRATCH
+    expected = run(graph, random_inputs(graph, seed), keep=True)
+    inputs = [expected[port.tensor] for port in image.inputs]
+    (result,) = run_job(simulation(image.config), job_for(image, [inputs], by_layer=True))
+    for layer in image.layers:
+        assert layer.output is not None
+        (content,) = result.steps[layer.last]
+        found = from_bytes(layer.output, content)
+        assert np.array_equal(found, expected[layer.output.tensor]), layer.name
 
 
 def check(models: dict[int, bytes], array: str, folder: Path) -> list[list[str]]:
