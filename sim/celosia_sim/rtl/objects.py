@@ -32,7 +32,8 @@ case "$source" in
 esac
 header="$kept/common.h.gch"
 if ! [ -f "$header" ]; then
-    command=$(echo "${*%" -c -o "*}" | sed 's/ -MMD / /')
+    command=${*%" -c -o "*}
+    command="${command%" -MMD "*} ${command#*" -MMD "}"
     $command -x c++-header "$kept/common.h" -o "$header.$$" && mv "$header.$$" "$header" || exit
 fi
 exec "$@" -include "$kept/common.h"
