@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 
 from celosia_sim.random_configs import random_case, run_case, sized_shapes
+from celosia_sim.random_configs.coverage import Coverage, cells, config_levels, model_levels
 
 #: Of each case's models, which make 60 pairs in all.
 MODELS = 3
@@ -37,3 +38,15 @@ def test_sizing_returns_configurations_of_each_kind() -> None:
     assert len({shape.name for shape in shapes}) == len(shapes)
     kinds = {(shape.config.multipliers, shape.config.scratch_single_port) for shape in shapes}
     assert kinds == {("mac16", True), ("mult18", False), ("mult18_pair", False)}
+
+
+def test_what_is_met_can_be_met() -> None:
+    coverage = Coverage()
+    for seed in range(21, 29):
+        case = random_case(seed, 2)
+        for model in case.models:
+            coverage.add({**config_levels(case.config), **model_levels(model)})
+    possible = set(cells())
+    assert set(coverage.counts) <= possible
+    assert sum(coverage.counts.values()) == 16 * len(coverage.table())
+    assert len(coverage.empty()) == len(possible) - len(coverage.counts) > 0
