@@ -114,27 +114,10 @@ class Host:
         start = address & ~3
         end = address + length
         await self.write(Register.ADDRESS, Space.SCRATCH << 28 | start)
-        content = await self._read_units((end - start + 3) // 4)
-        return content[address - start : address - start + length]
-
-    async def _read_units(self, count: int) -> bytes:
-        """The next units of DATA, little-endian."""
-        dut = self.dut
-        units = []
-        # How long each takes varies: the loaders go on to read while a run is paused.
-        dut.control__valid.value = 1
-        dut.control__write.value = 0
-        dut.control__address.value = int(Register.DATA)
-        for _ in range(count):
-            ready = False
-            while not ready:
-                await ReadOnly()
-                ready = bool(int(dut.control__ready.value))
-                if ready:
-                    units.append(int(dut.control__read_data.value))
-                await FallingEdge(dut.clk)
-        dut.control__valid.value = 0
-        return b"".join(unit.to_bytes(4, "little") for unit in units)
+        content = bytearray()
+        for _ in range(start, end, 4):
+            content += (await self.read(Register.DATA)).to_bytes(4, "little")
+        return bytes(content[address - start : address - start + length])
 
     async def wait(self, poll_cycles: int = 500, progress: Any = None) -> int:
         """Waits until nothing runs and returns STATUS."""

@@ -52,7 +52,3 @@ class WishboneHost(Host):
         await self.write(Register.ADDRESS, space << 28 | address)
         for word in memoryview(content).cast("I"):
             await self.write(Register.DATA, word)
-
-    async def _read_units(self, count: int) -> bytes:
-        units = [await self.read(Register.DATA) for _ in range(count)]
-        return b"".join(unit.to_bytes(4, "little") for unit in units)
